@@ -37,8 +37,8 @@ class NoiseLaw(ABC):
     def nodes(self, order: int) -> Nodes:
         """Points of shape ``(n, *event_shape)`` and weights of shape ``(n,)`` that replace the law, in float64.
 
-        ``sum_i w_i f(z_i)`` is ``E f(z)``: exact for polynomials of degree up to ``2 order - 1`` in each coordinate of a
-        continuous law, and exact for every f for a finite law, whatever the order. The weights sum to one.
+        ``sum_i w_i f(z_i)`` is ``E f(z)``: exact for polynomials of degree up to ``2 order - 1`` in each coordinate of
+        a continuous law, and exact for every f for a finite law, whatever the order. The weights sum to one.
 
         Raises:
             InputValueError: if the product rule would have more than ``MAX_NODES`` nodes.

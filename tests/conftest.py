@@ -19,7 +19,7 @@ settings.load_profile("elbo")
 
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], dict[str, Any]]:
-    """``golden("kl_pairs")`` is the content of that file of reference values; without the folder the test is skipped."""
+    """``golden("kl_pairs")`` is the content of that file of reference values; without the folder, the test skips."""
 
     def load(name: str) -> dict[str, Any]:
         path = GOLDEN / f"{name}.json"

@@ -12,7 +12,7 @@ from elbo.evidence._verdict import Verdict
 
 @dataclass(frozen=True)
 class BoundedTest:
-    """``statistic`` against ``threshold``; ``rejected`` means that the claim is false, at probability ``alpha`` of error."""
+    """``statistic`` against ``threshold``; ``rejected`` the claim is false, wrongly with probability ``alpha``."""
 
     rejected: bool
     statistic: float
@@ -44,9 +44,9 @@ def hoeffding_test(draws: Draws, mean: float, lower: float, upper: float, alpha:
 
 
 def betting_test(draws: Draws, mean: float, lower: float, upper: float, alpha: float) -> BoundedTest:
-    """Bet against ``E X = mean``: reject once the wealth ``prod_i (1 + l (Y_i - m))`` averaged over bets exceeds 1/alpha.
+    """Bet against ``E X = mean``: reject once the average wealth exceeds 1/alpha.
 
-    Y and m are X and the mean scaled to [0, 1]; every bet l in (-1/(1-m), 1/m) gives a nonnegative martingale under the
+    The wealth of the bet l is ``prod_i (1 + l (Y_i - m))``. Y and m are X and the mean scaled to [0, 1]; every bet l in (-1/(1-m), 1/m) gives a nonnegative martingale under the
     claim, so their average may be looked at after every draw (Ville). ``statistic`` is the largest log wealth.
 
     Source: Waudby-Smith and Ramdas (2024), "Estimating means of bounded random variables by betting".

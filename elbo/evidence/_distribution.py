@@ -73,8 +73,8 @@ def permutation_test(x: Draws, y: Draws, alpha: float, *, seed: int, resamples: 
     """Do two samples have the same law? An exact test: under it every way to divide the pooled sample is as likely.
 
     The statistic is the largest distance between the two empirical distribution functions; ``distance`` is the p-value
-    and ``threshold`` is ``alpha``. All divisions are enumerated where they are few, else ``resamples`` of them are drawn
-    (default: as many as ``alpha`` needs), which is exact too.
+    and ``threshold`` is ``alpha``. All divisions are enumerated where they are few, else ``resamples`` of them are
+    drawn (default: as many as ``alpha`` needs), which is exact too.
 
     Raises:
         InputValueError: if the samples are so small that no division could be rejected at ``alpha``.

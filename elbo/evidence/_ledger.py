@@ -47,7 +47,7 @@ class Ledger:
         return self.alpha / checks
 
     def series(self, k: int) -> float:
-        """The share of the k-th check (k = 1, 2, ...) of a loop without end: ``6 alpha / (pi^2 k^2)``, which sums to alpha."""
+        """The share of check k = 1, 2, ... of a loop without end: ``6 alpha / (pi^2 k^2)``, which sums to alpha."""
         if k < 1:
             raise InputValueError(f"k is {k}; count the checks from 1")
         return 6 * self.alpha / (pi**2 * k**2)

@@ -37,7 +37,7 @@ def required_draws(shift: float, variance_bound: float, alpha: float) -> int:
     """How many draws see a shift of the mean: ``6 s^2 log(2/alpha) / shift^2``, three times the first-order number.
 
     >>> required_draws(0.1, 1.0, 1e-9)
-    12851
+    12850
     """
     return ceil(6 * variance_bound * log(2 / check_alpha(alpha)) / shift**2)
 
@@ -48,7 +48,7 @@ def smallest_visible_shift(draws: int, variance_bound: float, alpha: float) -> f
 
 
 class SequentialMean:
-    """Test ``E X = mean`` given ``Var X <= variance_bound``, with a false-alarm probability valid at every stopping time.
+    """Test ``E X = mean`` given ``Var X <= variance_bound``, valid at every stopping time.
 
     For any predictable l and ``y_i = l (X_i - mean)``,
 
@@ -80,11 +80,11 @@ class SequentialMean:
             np.asarray(mean, np.float64), np.asarray(variance_bound, np.float64)
         )
         if not np.all(np.isfinite(self.mean)):
-            raise InputValueError(f"mean is {mean}; the claimed mean must be finite")
+            raise InputValueError(f"mean is {mean!r}; the claimed mean must be finite")
         if not np.all((self.variance > 0) & np.isfinite(self.variance)):
             raise InputValueError(
-                f"variance_bound is {variance_bound}; it must be positive and finite. With variance 0 compare the value "
-                "directly; with infinite variance test a bounded transform (dkw_test)"
+                f"variance_bound is {variance_bound!r}; it must be positive and finite. With variance 0 compare the "
+                "value directly; with infinite variance test a bounded transform (dkw_test)"
             )
         spread = np.array([budget, budget / 10, budget / 100]).reshape(-1, *[1] * self.mean.ndim)
         size = np.sqrt(2 * log(2 / self.alpha) / (spread * self.variance))
