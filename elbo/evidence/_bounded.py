@@ -46,8 +46,9 @@ def hoeffding_test(draws: Draws, mean: float, lower: float, upper: float, alpha:
 def betting_test(draws: Draws, mean: float, lower: float, upper: float, alpha: float) -> BoundedTest:
     """Bet against ``E X = mean``: reject once the average wealth exceeds 1/alpha.
 
-    The wealth of the bet l is ``prod_i (1 + l (Y_i - m))``. Y and m are X and the mean scaled to [0, 1]; every bet l in (-1/(1-m), 1/m) gives a nonnegative martingale under the
-    claim, so their average may be looked at after every draw (Ville). ``statistic`` is the largest log wealth.
+    The wealth of the bet l is ``prod_i (1 + l (Y_i - m))``. Y and m are X and the mean scaled to [0, 1]; every bet
+    l in (-1/(1-m), 1/m) gives a nonnegative martingale under the claim, so their average may be looked at after
+    every draw (Ville). ``statistic`` is the largest log wealth.
 
     Source: Waudby-Smith and Ramdas (2024), "Estimating means of bounded random variables by betting".
 

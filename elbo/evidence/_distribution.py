@@ -11,6 +11,9 @@ from elbo._errors import InputValueError
 from elbo.evidence._draws import Array, Draws, as_array, check_alpha
 from elbo.evidence._verdict import Verdict
 
+ROUNDING = 1e-12
+"""How far rounding may carry a distribution function outside [0, 1]."""
+
 DistributionFunction = Callable[[Array], npt.ArrayLike]
 
 
@@ -120,6 +123,6 @@ def _ecdf(sample: Array, t: float) -> Array:
 
 def _probabilities(cdf: DistributionFunction, values: Array) -> Array:
     f = np.asarray(cdf(values), np.float64)
-    if f.shape != values.shape or not np.all((f >= 0) & (f <= 1)):
+    if f.shape != values.shape or not np.all((f >= -ROUNDING) & (f <= 1 + ROUNDING)):
         raise InputValueError("cdf must return one probability in [0, 1] for each value, in the same shape, and no NaN")
     return f

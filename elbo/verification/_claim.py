@@ -14,7 +14,8 @@ WITNESSES: tuple[Witness, ...] = get_args(Witness)
 class Outcome:
     """What a witness found.
 
-    ``residual`` is the distance from the statement (in the unit that ``detail`` says) and ``bound`` what it must not exceed. ``alpha`` is the false-alarm probability that was spent.
+    ``residual`` is the distance from the statement (in the unit that ``detail`` says) and ``bound`` what it must
+    not exceed. ``alpha`` is the false-alarm probability that was spent.
     """
 
     verdict: Verdict
