@@ -1,0 +1,72 @@
+"""The command line. Everything is loaded by the command that needs it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elbo._version import __version__
+
+app = typer.Typer(
+    name="elbo",
+    help="Verified mathematics and estimators of variational inference with latent variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"elbo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Verified mathematics and estimators of variational inference with latent variables."""
+
+
+@app.command()
+def verify(
+    only: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Claims whose name contains this (or matches it, with *).")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Root of all seeds.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write report.json and report.html here.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes; 0 stays in this one. Default: one a core.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No table, only what is not confirmed, and the totals.")
+    ] = False,
+) -> None:
+    """Run everything that the library asserts, with its witnesses.
+
+    Exit status 0 if every claim is confirmed, 1 if one is refuted, unknown or vacuous, 2 if nothing matches.
+    """
+    from elbo.verification import collect
+    from elbo.verification._terminal import verify as run
+
+    claims = collect(only)
+    if not claims:
+        print(f"no claim matches {only!r}; `elbo verify --list` shows their names", file=sys.stderr)
+        raise typer.Exit(2)
+    if list_:
+        for claim in claims:
+            print(f"{claim.name}  [{claim.witness}]  {claim.statement}")
+        print(f"{len(claims)} claims")
+        return
+    if not run(claims, seed=seed, workers=workers, out=out, quiet=quiet).confirmed:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The console script."""
+    app()
