@@ -1,5 +1,15 @@
 """Truth without sampling: quadrature and enumeration with error bounds, and what rests on them."""
 
+from elbo.exact._laws import SupportWarning
+from elbo.exact.multi_sample import (
+    MultiSample,
+    cubo_bound,
+    iwae_bound,
+    iwae_from_weights,
+    jackknife,
+    jackknife_weights,
+    vr_iwae_bound,
+)
 from elbo.exact.quadrature import (
     Integral,
     IntegrationError,
@@ -15,11 +25,19 @@ from elbo.exact.quadrature import (
 __all__ = [
     "Integral",
     "IntegrationError",
+    "MultiSample",
+    "SupportWarning",
+    "cubo_bound",
     "gauss_hermite",
     "gauss_legendre",
     "integrate",
     "integrate_box",
+    "iwae_bound",
+    "iwae_from_weights",
+    "jackknife",
+    "jackknife_weights",
     "normal_expectation",
     "tensor_rule",
     "trapezoid",
+    "vr_iwae_bound",
 ]
