@@ -1,0 +1,81 @@
+"""Terms, rules, models and derivations."""
+
+from derivations.language.derivation import Derivation, Instance, Law, Normal, Source, Step, Wrong
+from derivations.language.functionals import (
+    KL,
+    At,
+    CrossEntropy,
+    Derivative,
+    E,
+    Entropy,
+    MutualInformation,
+    StopGradient,
+    TotalCorrelation,
+)
+from derivations.language.model import Definition, Model
+from derivations.language.normal import Condition
+from derivations.language.printing import latex, text
+from derivations.language.proof import Proof, missing, needless, prove
+from derivations.language.rules import RULES, Rule
+from derivations.language.terms import (
+    Density,
+    Exp,
+    Function,
+    Log,
+    Number,
+    Parameter,
+    Power,
+    Product,
+    Sum,
+    Term,
+    Variable,
+    exp,
+    log,
+    sqrt,
+    term,
+)
+
+__all__ = [
+    "KL",
+    "RULES",
+    "At",
+    "Condition",
+    "CrossEntropy",
+    "Definition",
+    "Density",
+    "Derivation",
+    "Derivative",
+    "E",
+    "Entropy",
+    "Exp",
+    "Function",
+    "Instance",
+    "Law",
+    "Log",
+    "Model",
+    "MutualInformation",
+    "Normal",
+    "Number",
+    "Parameter",
+    "Power",
+    "Product",
+    "Proof",
+    "Rule",
+    "Source",
+    "Step",
+    "StopGradient",
+    "Sum",
+    "Term",
+    "TotalCorrelation",
+    "Variable",
+    "Wrong",
+    "exp",
+    "latex",
+    "log",
+    "missing",
+    "needless",
+    "prove",
+    "sqrt",
+    "term",
+    "text",
+]
