@@ -266,6 +266,13 @@ def entropy_averaged(log_joint, mean, log_std, noise):
     return log_joint(z).mean() - td.Normal(mean, log_std.exp()).log_prob(z).mean()
 
 
+@path.wrong("analytic-kl-in-weights|biased-estimator|algebra-slip")
+def entropy_in_the_weights(log_joint, mean, log_std, noise):
+    z = mean + log_std.exp() * noise
+    entropy = (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+    return torch.logsumexp(log_joint(z) + entropy, 0) - math.log(len(noise))
+
+
 @path.wrong("weights-negated", "weights-not-detached")
 def negated_and_attached_weights(log_joint, mean, log_std, noise):
     z = mean + log_std.exp() * noise
