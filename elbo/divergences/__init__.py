@@ -1,0 +1,18 @@
+"""KL and Rényi divergences in closed form, accurate to the last digits, dispatched on ``torch.distributions`` types."""
+
+from elbo.divergences._kernels import exp_remainder, log_remainder
+from elbo.divergences._registry import Pair, UnregisteredPairError, kl, kl_pairs, register, unregister
+from elbo.divergences.gaussian import gaussian_kl, gaussian_kl_pair
+
+__all__ = [
+    "Pair",
+    "UnregisteredPairError",
+    "exp_remainder",
+    "gaussian_kl",
+    "gaussian_kl_pair",
+    "kl",
+    "kl_pairs",
+    "log_remainder",
+    "register",
+    "unregister",
+]

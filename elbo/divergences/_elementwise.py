@@ -1,0 +1,189 @@
+"""Elementwise functions with derivatives written by hand: differentiable to any order, blockwise, and batched by vmap.
+
+Autograd would differentiate a formula operation by operation and keep every intermediate: slow, large, and near
+equality
+wrong, because the derivative of a cancelling sum cancels again. Here a function is its value and its partial
+derivatives,
+each written so that it keeps its digits. On the CPU, without a graph to build, both are evaluated by NumPy a block at a
+time: the intermediates stay in the processor's cache and cost no memory worth the name.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from elbo.divergences._array import Array
+
+Value = Callable[..., Array]
+Partials = Callable[..., Sequence[Array | None]]
+
+BLOCK = 131_072  # bytes of one array: a handful of intermediates fit into a second-level cache of 1 MB
+SMALL = 8_192  # elements: up to here the slopes are computed with the value, and kept
+DTYPES = (torch.float64, torch.float32)
+
+
+def transformed() -> bool:
+    """Whether ``torch.func`` or ``torch.compile`` is tracing us (then values cannot be looked at)."""
+    return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _in_numpy(tensor: Tensor) -> bool:
+    return tensor.is_cpu and tensor.dtype in DTYPES and not transformed()
+
+
+def _blocks(arrays: Sequence[np.ndarray[Any, Any]], shape: tuple[int, ...]) -> Iterator[list[np.ndarray[Any, Any]]]:
+    """Views of ``arrays``, broadcast to ``shape`` and cut alike into pieces of about ``BLOCK`` bytes."""
+    size, block = int(np.prod(shape)), BLOCK // arrays[0].itemsize
+    if all(array.size == 1 or (array.shape == shape and array.flags.c_contiguous) for array in arrays):
+        flat = [array.reshape(-1) for array in arrays]
+        for start in range(0, size, block):
+            yield [array if array.size == 1 else array[start : start + block] for array in flat]
+        return
+    full = [np.broadcast_to(array, shape) if array.shape != shape else array for array in arrays]
+    axis = max(range(len(shape)), key=shape.__getitem__)
+    rows = max(1, block * shape[axis] // max(size, 1))
+    before: tuple[slice, ...] = (slice(None),) * axis
+    for start in range(0, shape[axis], rows):
+        yield [array[(*before, slice(start, start + rows))] for array in full]
+
+
+def elementwise(value: Value, partials: Partials, name: str) -> Callable[..., Tensor]:
+    """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
+
+    Args:
+        value: ``value(*inputs) -> output``, elementwise on tensors or NumPy arrays of at least one dimension. It
+        is never
+            differentiated, so anything goes.
+        partials: ``partials(*inputs, needs=...)`` gives for each input the partial derivative (``None`` where it
+        vanishes, or
+            where ``needs`` says that it is not asked for). It must be differentiable itself, by torch or by
+            other functions
+            made here, for derivatives of higher order.
+        name: what autograd graphs and tracebacks show.
+
+    Returns:
+        a function of tensors (recorded by autograd) or of NumPy arrays (the bare value).
+    """
+
+    def forward(*inputs: Tensor) -> Tensor:
+        if not _in_numpy(inputs[0]):
+            shape = torch.broadcast_shapes(*(tensor.shape for tensor in inputs))
+            result: Tensor = value(*inputs)
+            return result if result.shape == shape else result.expand(shape).clone()
+        arrays = [tensor.detach().numpy() for tensor in inputs]
+        with np.errstate(all="ignore"):
+            return in_numpy(arrays, np.broadcast(*arrays) if len(arrays) > 1 else arrays[0], inputs[0])
+
+    def in_numpy(arrays: list[Any], common: Any, like: Tensor) -> Tensor:
+        if common.ndim == 0:
+            return torch.from_numpy(np.asarray(value(*(array.reshape(1) for array in arrays)))).reshape(())
+        if common.size <= SMALL:
+            result = value(*arrays)
+            if result.shape != common.shape:
+                result = np.broadcast_to(result, common.shape).copy()
+            return torch.from_numpy(result)
+        out = like.new_empty(common.shape)
+        for *pieces, block in _blocks([*arrays, out.numpy()], common.shape):
+            block[...] = value(*pieces)
+        return out
+
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    def eager(ctx: Any, *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*inputs)
+        ctx.slopes = None
+        first = inputs[0]
+        if not first.is_cpu or first.dtype not in DTYPES:
+            return forward(*inputs)
+        arrays = [tensor.detach().numpy() for tensor in inputs]
+        common = np.broadcast(*arrays) if len(arrays) > 1 else arrays[0]
+        with np.errstate(all="ignore"):
+            if common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
+                ctx.slopes = partials(*arrays, needs=ctx.needs_input_grad)
+            return in_numpy(arrays, common, first)
+
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, needs = ctx.saved_tensors, ctx.needs_input_grad
+        if torch.is_grad_enabled() or not _in_numpy(grad) or torch._C._functorch.is_batchedtensor(grad):
+            slopes = partials(*inputs, needs=needs)
+            products = [None if s is None or not need else s * grad for s, need in zip(slopes, needs, strict=True)]
+        else:
+            with np.errstate(all="ignore"):
+                products = products_in_numpy(ctx.slopes, inputs, grad, needs)
+        return tuple(
+            [
+                product if product is None or product.shape == tensor.shape else product.sum_to_size(tensor.shape)
+                for product, tensor in zip(products, inputs, strict=True)
+            ]
+        )
+
+    def products_in_numpy(
+        slopes: Sequence[Any] | None, inputs: Sequence[Tensor], grad: Tensor, needs: Sequence[bool]
+    ) -> list[Tensor | None]:
+        g = grad.numpy()
+        if slopes is not None:
+            return [
+                torch.from_numpy(s * g) if need and s is not None else None
+                for s, need in zip(slopes, needs, strict=True)
+            ]
+        arrays = [tensor.detach().numpy() for tensor in inputs]
+        if g.ndim == 0:
+            slopes = partials(*(array.reshape(1) for array in arrays), needs=needs)
+            return [
+                torch.from_numpy(s * g).reshape(()) if need and s is not None else None
+                for s, need in zip(slopes, needs, strict=True)
+            ]
+        products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
+        targets = [product.numpy() for product in products if product is not None]
+        for blocks in _blocks([*arrays, g, *targets], g.shape):
+            pieces, factor, outs = blocks[: len(arrays)], blocks[len(arrays)], blocks[len(arrays) + 1 :]
+            slopes = partials(*pieces, needs=needs)
+            for slope, out in zip((s for s, need in zip(slopes, needs, strict=True) if need), outs, strict=True):
+                np.multiply(0.0 if slope is None else slope, factor, out=out)
+        return products
+
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
+        inputs = ctx.saved_tensors
+        slopes = partials(*inputs, needs=tuple(tangent is not None for tangent in tangents))
+        terms = [s * t for s, t in zip(slopes, tangents, strict=True) if s is not None and t is not None]
+        total = sum(terms[1:], start=terms[0]) if terms else torch.zeros_like(inputs[0])
+        return total.expand(torch.broadcast_shapes(*(tensor.shape for tensor in inputs)))
+
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        rank = max(tensor.ndim - (dim is not None) for tensor, dim in zip(inputs, in_dims, strict=True))
+        aligned = []
+        for tensor, dim in zip(inputs, in_dims, strict=True):
+            if dim is not None:
+                front = tensor.movedim(dim, 0)
+                tensor = front.reshape(front.shape[0], *[1] * (rank - front.ndim + 1), *front.shape[1:])
+            aligned.append(tensor)
+        return apply(*aligned), 0
+
+    def function_with(**methods: Callable[..., Any]) -> Any:
+        return type(name, (torch.autograd.Function,), {key: staticmethod(method) for key, method in methods.items()})
+
+    # three faces of one function: torch.func needs setup_context, which costs 10 µs a call; torch.compile
+    # refuses jvp and vmap
+    plain = function_with(forward=eager, backward=backward)
+    traced = function_with(forward=forward, setup_context=setup_context, backward=backward)
+    function = function_with(forward=forward, setup_context=setup_context, backward=backward, jvp=jvp, vmap=vmap)
+
+    def apply(*inputs: Array) -> Array:
+        if not isinstance(inputs[0], Tensor):
+            return value(*inputs)
+        if torch.compiler.is_compiling():
+            return traced.apply(*inputs)
+        if transformed() or forward_ad._current_level >= 0:
+            return function.apply(*inputs)
+        if torch.is_grad_enabled():
+            return plain.apply(*inputs)
+        return forward(*inputs)
+
+    apply.__name__ = apply.__qualname__ = name
+    return apply

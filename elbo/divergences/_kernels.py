@@ -1,0 +1,86 @@
+"""The two remainders that every divergence near equality is made of, accurate to the last digits.
+
+    Φ(y) = e^y − 1 − y,      Λ(d) = d − log(1 + d),      Λ(e^y − 1) = Φ(y);      both ≥ 0, both half a square at 0.
+
+Written as they stand, both lose every digit near zero: the terms cancel to second order. Near zero they are summed as
+power series (Chebyshev fits), elsewhere as they stand, where at most three bits cancel.
+"""
+
+from elbo.divergences import _array as xp
+from elbo.divergences._array import Array
+from elbo.divergences._elementwise import elementwise
+
+# Chebyshev fits made at 50 digits, for (float64, float32); their errors are below a tenth of an ulp of what they
+# are part of
+# Φ(y) / y² for |y| ≤ 1, in powers of y
+EXPONENTIAL = (
+    (
+        0.5, 0.16666666666666666, 0.04166666666666609, 0.008333333333333236, 0.0013888888888981446,
+        0.00019841269841374776,
+        2.4801587246079535e-05, 2.7557319174038892e-06, 2.7557335072267237e-07, 2.5052120586633744e-08,
+        2.087443527953241e-09,
+        1.605744835014058e-10, 1.16392040024203e-11, 7.753295105383928e-13,
+    ),
+    (
+        0.5, 0.1666666657720204, 0.04166673666980626, 0.008333345250306165, 0.001388539492254819, 0.0001983698670876228,
+        2.5358644892211006e-05, 2.812654628264601e-06,
+    ),
+)  # fmt: skip
+# −2 (artanh s − s) / s³ for s² ≤ NEAR, in powers of s²
+NEAR = 0.08
+ARTANH = (
+    (
+        -0.6666666666666669, -0.3999999999997188, -0.28571428580751246, -0.22222221034140593, -0.1818189385362045,
+        -0.15381917854495483, -0.13389461806337355, -0.11092640224666155, -0.14728535306132268,
+    ),
+    (-0.6666665985904944, -0.40002696661537684, -0.28405588435959855, -0.25433746491713416),
+)  # fmt: skip
+
+
+def _series(table: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> tuple[float, ...]:
+    return table[0] if xp.is_float64(x) else table[1]
+
+
+def phi(y: Array, low: Array | None = None) -> Array:
+    """Φ(y), or Φ(y + low) where ``low`` is the rounding error of y: it is felt where e^y amplifies it."""
+    square = y * y
+    growth = xp.expm1(y)
+    far = growth - y
+    if low is not None:
+        far = far + low * growth
+    return xp.where(square <= 1.0, square * xp.polynomial(y, _series(EXPONENTIAL, y)), far)
+
+
+def log_remainder_of(d: Array, far: Array) -> Array:
+    """Λ(d) by its series where that converges, and the given ``far`` elsewhere.
+
+    With s = d / (2 + d): log(1 + d) = 2 artanh s, and so Λ(d) = s (d − 2 s² (artanh s − s)/s³).
+    """
+    s = d / (d + 2.0)
+    square = s * s
+    return xp.where(square <= NEAR, s * (d + square * xp.polynomial(square, _series(ARTANH, d))), far)
+
+
+def _lambda(d: Array) -> Array:
+    return log_remainder_of(d, d - xp.log1p(d))
+
+
+def _itakura_saito(y: Array, x: Array) -> Array:
+    """y/x − 1 − log(y/x) for y, x > 0. Near equality only their difference matters, which is exact there."""
+    d = (y - x) / x
+    # 1 + d loses digits of a small ratio, the ratio itself loses digits of a small d
+    return log_remainder_of(d, d - xp.where(d < -0.5, xp.log(y / x), xp.log1p(d)))
+
+
+def _log_ratio(y: Array, x: Array) -> Array:
+    """log(y/x) for y, x > 0, from the difference where that is small."""
+    d = (y - x) / x
+    return xp.where(abs(d) < 0.5, xp.log1p(d), xp.log(y / x))
+
+
+exp_remainder = elementwise(phi, lambda y, needs: (xp.expm1(y),), "exp_remainder")
+log_remainder = elementwise(_lambda, lambda d, needs: (d / (1.0 + d),), "log_remainder")
+itakura_saito = elementwise(
+    _itakura_saito, lambda y, x, needs: ((y - x) / x / y, (x - y) / x * (y / x) / x), "itakura_saito"
+)
+log_ratio = elementwise(_log_ratio, lambda y, x, needs: (1.0 / y, -1.0 / x), "log_ratio")

@@ -1,0 +1,261 @@
+"""Which function computes KL[q ‖ p] for which two types, what is known about it, and the call that finds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbo._errors import Error, InputTypeError, InputValueError
+from elbo.divergences._elementwise import transformed
+
+Divergence = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the registry knows about one pair of types.
+
+    Attributes:
+        q, p: the types of the two laws in KL[q ‖ p].
+        formula: the closed form, as it is known; the code writes it so that it keeps its digits.
+        conditions: where it holds, and where the value is infinite.
+        accuracy: the largest relative error against 60 digits, in ulps (units of the machine epsilon of the
+        dtype), that
+            the tests allow over the whole domain; ``inf`` where no bound holds.
+        note: why the accuracy is not 8 or better, where it is not, and what was measured.
+        source: where the formula comes from.
+        function: what computes it.
+    """
+
+    q: type[Distribution]
+    p: type[Distribution]
+    formula: str
+    conditions: str
+    accuracy: float
+    note: str
+    source: str
+    function: Divergence
+
+    def __str__(self) -> str:
+        return f"KL[{self.q.__name__} ‖ {self.p.__name__}] = {self.formula}"
+
+
+_PAIRS: dict[tuple[type, type], Pair] = {}
+_FOUND: dict[tuple[type, type], Pair] = {}
+
+
+def register(
+    type_q: type[Distribution],
+    type_p: type[Distribution],
+    *,
+    formula: str = "",
+    conditions: str = "",
+    accuracy: float = float("inf"),
+    note: str = "",
+    source: str = "",
+) -> Callable[[Divergence], Divergence]:
+    """Make the decorated ``function(q, p)`` the one that ``elbo.kl`` calls for these two types and their subclasses.
+
+    Args:
+        type_q: the type of q, a subclass of ``torch.distributions.Distribution``.
+        type_p: the type of p.
+        formula: the closed form, for ``elbo.kl_pairs()``.
+        conditions: where it holds.
+        accuracy: its largest relative error in ulps, ``inf`` where none is claimed.
+        note: anything to add to the accuracy.
+        source: where the formula comes from.
+
+    Returns:
+        a decorator that returns the function unchanged. A pair that is already registered is replaced.
+
+    Raises:
+        InputTypeError: if one of the types is not a subclass of ``Distribution``.
+
+    Example:
+        >>> from torch.distributions import Normal
+        >>> class Shifted(Normal):
+        ...     pass
+        >>> @register(Shifted, Shifted, formula="(a - b)^2 / 2", accuracy=4)
+        ... def shifted(q, p):
+        ...     return (q.loc - p.loc) ** 2 / 2
+        >>> kl(Shifted(3.0, 1.0), Shifted(1.0, 1.0))
+        tensor(2.)
+        >>> unregister(Shifted, Shifted)
+    """
+    for name, kind in (("type_q", type_q), ("type_p", type_p)):
+        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
+            raise InputTypeError(
+                f"{name} is {kind!r}, expected a subclass of torch.distributions.Distribution: write the class itself"
+            )
+
+    def decorate(function: Divergence) -> Divergence:
+        _PAIRS[type_q, type_p] = Pair(type_q, type_p, formula, conditions, accuracy, note, source, function)
+        _FOUND.clear()
+        return function
+
+    return decorate
+
+
+def unregister(type_q: type[Distribution], type_p: type[Distribution]) -> None:
+    """Forget what was registered for exactly this pair of types."""
+    _PAIRS.pop((type_q, type_p), None)
+    _FOUND.clear()
+
+
+def kl_pairs() -> list[Pair]:
+    """Every registered pair with its formula, conditions, accuracy and source, sorted by name.
+
+    Example:
+        >>> from torch.distributions import Normal
+        >>> [str(pair) for pair in kl_pairs() if pair.q is pair.p is Normal]
+        ['KL[Normal ‖ Normal] = ½[(s₁/s₂)² − 1 − log (s₁/s₂)² + (m₁ − m₂)²/s₂²]']
+    """
+    return sorted(_PAIRS.values(), key=lambda pair: (pair.q.__name__, pair.p.__name__))
+
+
+def find(type_q: type, type_p: type) -> Pair:
+    """The registered pair for these types: the nearest base classes of q first, then of p."""
+    for name, kind in (("q", type_q), ("p", type_p)):
+        if not issubclass(kind, Distribution):
+            raise InputTypeError(
+                f"{name} is a {kind.__name__}, expected a torch.distributions.Distribution such as Normal(loc, scale)"
+            )
+    for kind_q in type_q.__mro__:
+        for kind_p in type_p.__mro__:
+            found = _PAIRS.get((kind_q, kind_p))
+            if found is not None:
+                _FOUND[type_q, type_p] = found
+                return found
+    raise _unregistered(type_q, type_p)
+
+
+def _unregistered(type_q: type, type_p: type) -> Error:
+    def names(pairs: list[Pair]) -> str:
+        return ", ".join(f"{pair.q.__name__} ‖ {pair.p.__name__}" for pair in pairs) or "none"
+
+    q, p = type_q.__name__, type_p.__name__
+    same_q = [pair for pair in kl_pairs() if issubclass(type_q, pair.q) and pair.q is not Distribution]
+    same_p = [pair for pair in kl_pairs() if issubclass(type_p, pair.p) and pair.p is not Distribution]
+    return UnregisteredPairError(
+        f"KL[{q} ‖ {p}] is not registered. Registered with the same q: {names(same_q)}; with the same p: "
+        f"{names(same_p)}. "
+        f"Write elbo.divergences.kl_by_quadrature(q, p) for laws on the line or on the integers (a number with an "
+        f"error bound), "
+        f"or register a formula of your own: @elbo.register({q}, {p})"
+    )
+
+
+class UnregisteredPairError(InputTypeError, NotImplementedError):
+    """No function is registered for a pair of types (also a ``NotImplementedError``, as torch raises it)."""
+
+
+def _parameters(law: Distribution) -> list[tuple[str, Tensor]]:
+    return [(name, value) for name, value in vars(law).items() if isinstance(value, Tensor)]
+
+
+def _check_kinds(q: Distribution, p: Distribution) -> None:
+    """All tensors of floating point, of one dtype and on one device."""
+    first: Tensor | None = None
+    for law in (q, p):
+        for value in vars(law).values():
+            if isinstance(value, Tensor):
+                if first is None:
+                    first = value
+                if value.dtype is not first.dtype or value.device != first.device or not value.is_floating_point():
+                    raise _wrong_kinds(q, p)
+
+
+def _wrong_kinds(q: Distribution, p: Distribution) -> Error:
+    kinds = [
+        f"{side}.{name}: {t.dtype} on {t.device}" for side, law in (("q", q), ("p", p)) for name, t in _parameters(law)
+    ]
+    return InputTypeError(
+        f"the parameters of q and p are {', '.join(kinds)}; expected floating point, one dtype and one device: "
+        "write .to(dtype=torch.float64) (or .to(device)) on the tensors that the laws are made from, "
+        "and torch.tensor(1.0, dtype=torch.float64) for a number"
+    )
+
+
+def _diagnose(q: Distribution, p: Distribution, pair: Pair) -> Error:
+    """Why KL came out as NaN: a parameter that is not in its domain, by name."""
+    for side, law in (("q", q), ("p", p)):
+        for name, value in _parameters(law):
+            bad = value[~torch.isfinite(value)]
+            if bad.numel() and torch.isnan(bad).any():
+                return InputValueError(
+                    f"{side}.{name} holds {int(torch.isnan(value).sum())} NaN of {value.numel()} values, expected "
+                    f"numbers"
+                )
+        for name, constraint in law.arg_constraints.items():
+            stored = vars(law).get(name)
+            if isinstance(stored, Tensor) and not bool(constraint.check(stored).all()):
+                worst = stored[~constraint.check(stored)] if constraint.event_dim == 0 else stored
+                return InputValueError(f"{side}.{name} holds {worst.flatten()[0].item()!r}, expected {constraint}")
+        for name, value in _parameters(law):
+            if not bool(torch.isfinite(value).all()):
+                return InputValueError(
+                    f"{side}.{name} holds {value[~torch.isfinite(value)][0].item()!r}, expected finite numbers"
+                )
+    return Error(
+        f"{pair} gave NaN for parameters in their domain: this is a mistake of the formula, please report it with "
+        f"q and p"
+    )
+
+
+def kl(q: Distribution, p: Distribution) -> Tensor:
+    """KL[q ‖ p] in nats, accurate also where q and p are nearly equal.
+
+        KL[q ‖ p] = E_q[log q(z) − log p(z)]
+
+    Args:
+        q, p: ``torch.distributions`` objects with the same event shape, batch shapes that broadcast, one dtype,
+        one device.
+
+    Returns:
+        one value for each element of the common batch shape: never negative, zero if the laws are equal, ``inf``
+        where q has
+        mass that p lacks. Differentiable to any order in the parameters of both.
+
+    Raises:
+        InputTypeError: for things that are not distributions, for mixed dtypes or devices, for integer parameters.
+        UnregisteredPairError: where no formula is registered; it names the nearest and the numerical route.
+        InputValueError: for event or batch shapes that do not fit, and for parameters that are NaN or outside
+        their domain.
+
+    Conditions: ``elbo.kl_pairs()`` has them for each pair, with its accuracy.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions import Normal
+        >>> q = Normal(torch.tensor([1e-7], dtype=torch.float64), torch.tensor([1.0], dtype=torch.float64))
+        >>> p = Normal(torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+        >>> kl(q, p)
+        tensor([5.0000e-15], dtype=torch.float64)
+    """
+    pair = _FOUND.get((type(q), type(p))) or find(type(q), type(p))
+    if q._event_shape != p._event_shape:
+        raise InputValueError(
+            f"q has event shape {tuple(q.event_shape)} and p has {tuple(p.event_shape)}, expected the same: "
+            "write Independent(law, n) to make the last n batch dimensions part of the event"
+        )
+    _check_kinds(q, p)
+    try:
+        result = pair.function(q, p)
+    except RuntimeError as error:
+        raise _shape_error(q, p) or error from error
+    if not transformed() and isnan(result.detach().sum().item()):
+        raise _diagnose(q, p, pair)
+    return result
+
+
+def _shape_error(q: Distribution, p: Distribution) -> Error | None:
+    try:
+        torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    except RuntimeError:
+        return InputValueError(
+            f"q has batch shape {tuple(q.batch_shape)} and p has {tuple(p.batch_shape)}, expected shapes that broadcast"
+        )
+    return None
