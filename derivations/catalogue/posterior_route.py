@@ -99,7 +99,7 @@ DERIVATIONS = (
             ),
             Step(
                 E(q, log(likelihood * prior / posterior)),
-                ("Bayes", "log of a product"),
+                "Bayes",
                 note="Bayes' rule, solved for p(x).",
             ),
             Step(
@@ -144,7 +144,7 @@ DERIVATIONS = (
             ),
             Step(
                 E(q, log(posterior * evidence / prior)) - KL(q, prior),
-                ("Bayes", "log of a product"),
+                "Bayes",
             ),
             Step(
                 log(evidence) - KL(q, posterior),

@@ -29,8 +29,8 @@ def _lines() -> Iterator[str]:
     yield "# What the sources get wrong"
     yield ""
     yield (
-        "The five documents that this project started from contain statements that are wrong or lack a condition. Each is "
-        "given here as meant (in our words), with the correct statement and a counterexample whose numbers are "
+        "The five documents that this project started from contain statements that are wrong or lack a condition. "
+        "Each is given here as meant (in our words), with the correct statement and a counterexample whose numbers are "
         "**computed** when this page is written, and again by every run of `elbo verify --only errata`."
     )
     yield ""

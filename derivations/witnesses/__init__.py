@@ -26,9 +26,12 @@ __all__ = [
 ]
 
 
-def witnesses_for(derivation: Derivation, seed: int = 0) -> tuple[Witness, ...]:
+def witnesses_for(derivation: Derivation, seed: int = 0, alpha: float = 1e-9) -> tuple[Witness, ...]:
     """The witnesses, ready to be asked about ``derivation``."""
-    return (ByRules(derivation), ByTables(derivation))
+    from derivations.witnesses.by_draws import ByDraws
+    from derivations.witnesses.by_quadrature import ByQuadrature
+
+    return (ByRules(derivation), ByTables(derivation), ByQuadrature(derivation), ByDraws(derivation, seed, alpha))
 
 
 def judge(derivation: Derivation, seed: int = 0, only: Iterable[str] = WITNESSES) -> Report:

@@ -1,0 +1,290 @@
+"""Terms as numbers: expectations are weighted sums over the nodes that a space gives to each variable.
+
+The same evaluator serves quadrature (nodes and Lebesgue weights), finite tables with random entries (all values, weight one) and
+empirical measures (draws, weight 1/n). A bound variable gets a new leading axis; derivatives are exact (forward mode).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from derivations.language import functionals as f
+from derivations.language import matrices as m
+from derivations.language import terms as t
+from derivations.language.model import Model
+from derivations.witnesses import columns
+from derivations.witnesses.families import Families
+from derivations.witnesses.verdict import NotApplicable
+
+Value = Any  # a tensor, or for a vector a tuple of tensors, one a coordinate
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Value of a variable, and where it comes from (equal tags: the same array)."""
+
+    value: Value
+    tag: Any
+
+
+@dataclass(frozen=True)
+class Place:
+    """Values of variables, and the number of axes in use."""
+
+    values: Mapping[t.Variable, Bound]
+    depth: int = 0
+
+    def bind(self, more: Mapping[t.Variable, Bound], axes: int = 0) -> "Place":
+        """With more values."""
+        return Place({**self.values, **more}, self.depth + axes)
+
+
+class Space(Protocol):
+    """A concrete model: nodes for variables, log densities of primitives, values of functions and parameters."""
+
+    dimension: int
+
+    def nodes(self, v: t.Variable) -> tuple[Value, Tensor]:
+        """Nodes and weights (one axis)."""
+        ...
+
+    def log_primitive(self, d: t.Density, place: Place, numeric: "Numeric") -> Tensor | None:
+        """Log density of a primitive; None if this is none."""
+        ...
+
+    def variable(self, v: t.Variable, place: Place) -> Value:
+        """The number that a variable stands for."""
+        ...
+
+    def parameter(self, p: t.Parameter) -> Value:
+        """Value of a parameter (any shape that its use asks for)."""
+        ...
+
+    def function(self, x: t.Function, place: Place, numeric: "Numeric") -> Tensor:
+        """Value of an arbitrary function."""
+        ...
+
+
+class Numeric:
+    """The evaluator."""
+
+    def __init__(self, model: Model, space: Space) -> None:
+        self.model, self.space, self.families = model, space, Families(model)
+        self.shifts: dict[t.Parameter, Tensor] = {}
+
+    # -- densities -------------------------------------------------------------------------------------------------------------------
+
+    def log_density(self, d: t.Density, place: Place) -> Tensor:
+        """log d at a place."""
+        original, names = self.families.original(d)
+        if names:
+            place = place.bind({names[v]: place.values[v] for v in names})
+        primitive = self.space.log_primitive(original, place, self)
+        if primitive is not None:
+            return primitive
+        origin = self.families.origin(original)
+        above = self.log_sum(origin.joint, origin.summed, place)
+        if not origin.divide:
+            return above
+        return above - self.log_sum(origin.joint, (*origin.summed, *original.variables), place)
+
+    def log_sum(self, joint: t.Term, over: tuple[t.Variable, ...], place: Place) -> Tensor:
+        """log of the integral of a joint over some variables."""
+        for v in over:
+            nodes, weights = self.space.nodes(v)
+            place = self.bound(v, nodes, place, ("node", v, place.depth))
+        value = self.log_value(joint, place)
+        for k, v in enumerate(reversed(over)):
+            _, weights = self.space.nodes(v)
+            value = _with_axis(value, len(weights), place.depth - k)
+            value = torch.logsumexp(value + _leading(torch.log(weights), place.depth - k), 0)
+        return value
+
+    def bound(self, v: t.Variable, nodes: Value, place: Place, tag: Any) -> Place:
+        """``place`` with ``v`` on a new leading axis."""
+        depth = place.depth + 1
+        value = tuple(_leading(c, depth) for c in nodes) if isinstance(nodes, tuple) else _leading(nodes, depth)
+        return place.bind({v: Bound(value, tag)}, 1)
+
+    # -- terms -----------------------------------------------------------------------------------------------------------------------
+
+    def log_value(self, term: t.Term, place: Place) -> Tensor:
+        """log of a positive term, factor by factor."""
+        match term:
+            case t.Product(factors):
+                return reduce(lambda a, b: a + b, (self.log_value(x, place) for x in factors))
+            case t.Power(base, exponent):
+                return float(exponent) * self.log_value(base, place)
+            case t.Density():
+                return self.log_density(term, place)
+            case t.Exp(argument):
+                return self.value(argument, place)
+            case f.StopGradient(body):
+                return self.log_value(body, place).detach()
+            case f.At(body, variable, value):
+                return self.log_value(body, self._at(variable, value, place))
+        return torch.log(self.value(term, place))
+
+    def value(self, term: t.Term, place: Place) -> Tensor:
+        """A term at a place."""
+        match term:
+            case t.Number(value):
+                return torch.tensor(float(value), dtype=torch.float64)
+            case t.Sum(terms):
+                return reduce(lambda a, b: a + b, (self.value(x, place) for x in terms))
+            case t.Product(factors):
+                return reduce(lambda a, b: a * b, (self.value(x, place) for x in factors))
+            case t.Power(base, exponent):
+                inner = self.value(base, place)
+                return inner ** int(exponent) if exponent.denominator == 1 else inner ** float(exponent)
+            case t.Log(argument):
+                return self.log_value(argument, place)
+            case t.Exp(argument):
+                return torch.exp(self.value(argument, place))
+            case t.Density():
+                return torch.exp(self.log_density(term, place))
+            case f.E(density, body):
+                return self.expectation(density, lambda inner: self.value(body, inner), place)
+            case f.KL() | f.Entropy() | f.CrossEntropy() | f.MutualInformation() | f.TotalCorrelation():
+                return self.value(term.expanded, place)
+            case f.Derivative(body, by):
+                return self._derivative(body, by, place)
+            case f.At(body, variable, value):
+                return self.value(body, self._at(variable, value, place))
+            case f.StopGradient(body):
+                return self.value(body, place).detach()
+            case t.Parameter():
+                value = self.shifts.get(term)
+                return self.space.parameter(term) if value is None else value
+            case t.Variable():
+                if term in place.values and isinstance(place.values[term].value, tuple):
+                    raise NotApplicable(f"the vector {term.name} used as a number")
+                return self.space.variable(term, place)
+            case t.Function():
+                return self.space.function(term, place, self)
+            case m.MatrixScalar():
+                return self._matrix_scalar(term, place)
+        raise NotApplicable(type(term).__name__)
+
+    def expectation(self, q: t.Density, body: Callable[[Place], Tensor], place: Place) -> Tensor:
+        """E_q of ``body``: the nodes of each variable, weighted by the density."""
+        inner = place
+        for v in q.variables:
+            nodes, _ = self.space.nodes(v)
+            inner = self.bound(v, nodes, inner, ("node", v, inner.depth))
+        weight = torch.exp(self.log_density(q, inner))
+        value = weight * body(inner)
+        value = torch.where(weight == 0, torch.zeros_like(value), value)
+        for k, v in enumerate(reversed(q.variables)):
+            _, weights = self.space.nodes(v)
+            depth = inner.depth - k
+            value = (_with_axis(value, len(weights), depth) * _leading(weights, depth)).sum(0)
+        return value
+
+    def _at(self, variable: t.Variable, value: t.Term, place: Place) -> Place:
+        return place.bind({variable: Bound(self.value(value, place), ("at", value, place.depth))})
+
+    def _derivative(self, body: t.Term, by: t.Parameter | t.Variable, place: Place) -> Tensor:
+        if isinstance(by, t.Parameter):
+            at = self.value(by, place)
+
+            def along(x: Tensor) -> Tensor:
+                before, self.shifts = self.shifts, {**self.shifts, by: x}
+                try:
+                    return self.value(body, place)
+                finally:
+                    self.shifts = before
+        else:
+            at = self.value(by, place)
+
+            def along(x: Tensor) -> Tensor:
+                return self.value(body, place.bind({by: Bound(x, ("moved", by, place.depth))}))
+
+        _, slope = torch.func.jvp(along, (at,), (torch.ones_like(at),))
+        return slope
+
+    # -- matrices --------------------------------------------------------------------------------------------------------------------
+
+    def matrix(self, x: m.MatrixTerm, place: Place) -> columns.Grid:
+        """Entries of a matrix expression."""
+        d = self.space.dimension
+
+        def lookup(symbol: m.MatrixTerm) -> columns.Grid:
+            name = symbol.symbol  # type: ignore[attr-defined]
+            if isinstance(name, t.Variable):
+                value = place.values[name].value
+                return [[c] for c in (value if isinstance(value, tuple) else (value,))]
+            return generic_matrix(symbol, d)
+
+        return columns.evaluate(x, lookup, d)
+
+    def _matrix_scalar(self, term: m.MatrixScalar, place: Place) -> Tensor:
+        tensor = lambda x: torch.as_tensor(x, dtype=torch.float64)  # noqa: E731
+        match term:
+            case m.Dimension():
+                return tensor(float(self.space.dimension))
+            case m.Trace(of):
+                entries = self.matrix(of, place)
+                return tensor(sum(entries[i][i] for i in range(len(entries))))
+            case m.LogDet(of):
+                return torch.log(tensor(columns.determinant(self.matrix(of, place))))
+            case m.Quadratic(vector, matrix):
+                return tensor(
+                    columns.quadratic(
+                        self.matrix(vector, place), None if matrix is None else self.matrix(matrix, place)
+                    )
+                )
+            case m.Coordinates(of, function):
+                rows = [columns_of(self.matrix(x, place)) for x in of]
+                return tensor(sum(tensor(function(_log, *(r[j] for r in rows))) for j in range(self.space.dimension)))
+        raise NotApplicable(type(term).__name__)
+
+
+def _log(x: Any) -> Tensor:
+    return torch.log(torch.as_tensor(x, dtype=torch.float64))
+
+
+def columns_of(grid: columns.Grid) -> list[Any]:
+    """The entries of a column, or the diagonal of a matrix."""
+    return [row[0] for row in grid] if len(grid[0]) == 1 else [grid[i][i] for i in range(len(grid))]
+
+
+def generic_number(name: str, positive: bool) -> float:
+    """A value without special properties, the same in every run."""
+    import zlib
+
+    u = (zlib.crc32(name.encode()) % 9973 + 0.5) / 9973
+    return 0.5 + u if positive else 2 * u - 1
+
+
+def generic_matrix(symbol: m.MatrixTerm, d: int) -> columns.Grid:
+    """A generic value of a vector or matrix parameter."""
+    name = symbol.symbol.name  # type: ignore[attr-defined]
+    entry = lambda i, j, positive: generic_number(f"{name}{i}{j}", positive)  # noqa: E731
+    match symbol:
+        case m.Vector():
+            return [[entry(i, 0, False)] for i in range(d)]
+        case m.Lower():
+            return [
+                [entry(i, j, True) if i == j else entry(i, j, False) * 0.6 if j < i else 0.0 for j in range(d)]
+                for i in range(d)
+            ]
+        case m.Diagonal():
+            return [[entry(i, j, True) if i == j else 0.0 for j in range(d)] for i in range(d)]
+    return [[entry(i, j, False) + (1.5 if i == j else 0.0) for j in range(d)] for i in range(d)]
+
+
+def _leading(x: Tensor, depth: int) -> Tensor:
+    """One axis, in the place of the leading of ``depth`` axes."""
+    return x.reshape(-1, *[1] * (depth - 1))
+
+
+def _with_axis(x: Tensor, n: int, depth: int) -> Tensor:
+    """``x`` with its leading axis made explicit."""
+    if x.ndim < depth:
+        x = x.reshape(*[1] * (depth - x.ndim), *x.shape)
+    return x.expand(n, *x.shape[1:]) if x.shape[0] != n else x
