@@ -154,6 +154,12 @@ class Problem(ABC):
             raise InputValueError("alpha is NaN; write a real number, such as alpha=0.5")
         return self.elbo(x, q) if alpha == 1 else self.log_moment(x, q, 1.0 - alpha) / (1.0 - alpha)
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        """What counts and plain numbers become: the dtype of the parameters that are more than a number."""
+        tensors = [value for value in vars(self).values() if isinstance(value, Tensor) and value.ndim]
+        return tensors[0].dtype if tensors else torch.float64
+
     def check_observation(self, x: Any) -> Any:
         """x as a tensor; raises ``InputValueError`` outside the support, ``InputTypeError`` if it is no observation."""
         support, name = self.observation, type(self).__name__
@@ -163,7 +169,8 @@ class Problem(ABC):
             return None
         if x is None:
             raise InputTypeError(f"{name} needs an observation x, a tensor in {support}")
-        x = torch.as_tensor(x) if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64)
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            x = torch.as_tensor(x).to(self._dtype)
         if x.ndim < support.event_dim:
             raise InputValueError(f"x has shape {tuple(x.shape)}; {name} needs at least {support.event_dim} axes")
         ok = support.check(x)

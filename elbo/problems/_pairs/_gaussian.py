@@ -86,7 +86,8 @@ class GaussianPair(Pair):
 
     def _solve(self, matrix: Tensor, vector: Tensor) -> Tensor:
         matrix, column = torch.broadcast_tensors(matrix, vector[..., None].expand(*vector.shape, vector.shape[-1]))
-        return torch.linalg.solve(matrix, column[..., :1])[..., 0]
+        solved: Tensor = torch.linalg.solve(matrix, column[..., :1])[..., 0]
+        return solved
 
     def _quadratic(self, order: float, inside: Tensor | None = None) -> Tensor:
         """Δᵀ (S_p + order (S - S_p))⁻¹ Δ; where not ``inside`` some finite number with a finite gradient."""
