@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from derivations.language.derivation import Derivation
 from derivations.language.proof import missing, needless, prove
+from derivations.witnesses.by_moments import ByMoments
 from derivations.witnesses.by_rules import ByRules
 from derivations.witnesses.by_tables import ByTables
 from derivations.witnesses.report import NEEDED, AxiomReport, Report, StepReport, WrongReport, enough
@@ -31,7 +32,13 @@ def witnesses_for(derivation: Derivation, seed: int = 0, alpha: float = 1e-9) ->
     from derivations.witnesses.by_draws import ByDraws
     from derivations.witnesses.by_quadrature import ByQuadrature
 
-    return (ByRules(derivation), ByTables(derivation), ByQuadrature(derivation), ByDraws(derivation, seed, alpha))
+    return (
+        ByRules(derivation),
+        ByTables(derivation),
+        ByMoments(derivation),
+        ByQuadrature(derivation),
+        ByDraws(derivation, seed, alpha),
+    )
 
 
 def judge(derivation: Derivation, seed: int = 0, only: Iterable[str] = WITNESSES) -> Report:

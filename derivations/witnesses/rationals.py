@@ -153,13 +153,15 @@ class LogSum:
         """No logarithm."""
         return cls(r.field, {(): r})
 
-    def __add__(self, other: "LogSum") -> "LogSum":
+    def __add__(self, other: Any) -> "LogSum":
+        other = self._of(other)
         out = dict(self.terms)
         for m, r in other.terms.items():
             out[m] = out[m] + r if m in out else r
         return LogSum(self.field, out)
 
-    def __mul__(self, other: "LogSum") -> "LogSum":
+    def __mul__(self, other: Any) -> "LogSum":
+        other = self._of(other)
         out: dict[LogMonomial, Ratio] = {}
         for m1, r1 in self.terms.items():
             for m2, r2 in other.terms.items():
@@ -169,6 +171,31 @@ class LogSum:
                 m, r = tuple(sorted(powers.items())), r1 * r2
                 out[m] = out[m] + r if m in out else r
         return LogSum(self.field, out)
+
+    def _of(self, other: Any) -> "LogSum":
+        if isinstance(other, LogSum):
+            return other
+        return LogSum.ratio(Ratio(self.field, self.field.number(Fraction(other))))
+
+    def __sub__(self, other: Any) -> "LogSum":
+        return self + self._of(-1) * self._of(other)
+
+    def __rsub__(self, other: Any) -> "LogSum":
+        return self._of(other) - self
+
+    __radd__ = __add__
+
+    def __rmul__(self, other: Any) -> "LogSum":
+        return self._of(other) * self
+
+    def __neg__(self) -> "LogSum":
+        return self._of(-1) * self
+
+    def __truediv__(self, other: Any) -> "LogSum":
+        return self * LogSum.ratio(self._of(other).rational("the reciprocal").inverse())
+
+    def __rtruediv__(self, other: Any) -> "LogSum":
+        return self._of(other) / self
 
     def rational(self, what: str) -> Ratio:
         """This without logarithms; refuses otherwise."""
