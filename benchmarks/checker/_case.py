@@ -26,8 +26,8 @@ class Case:
     """One function as somebody would write it.
 
     ``order`` and ``spread`` say in which order the function takes the roles of its target, and what its spread is:
-    facts for the test of these labels, which the checker is not told. ``also`` holds a second reading of the truth where
-    the contract leaves the verdict open.
+    facts for the test of these labels, which the checker is not told. ``also`` holds a second reading of the truth
+    where the contract leaves the verdict open.
     """
 
     name: str
