@@ -96,7 +96,8 @@ def _gap(kappa: Tensor, m: int) -> Tensor:
     """κ - G(κ)."""
     nodes = grid(m, kappa.device)
     uniform, law = _peak(torch.zeros_like(kappa[:1]), m, nodes), _peak(kappa, m, nodes)
-    saddle = (m - 1) * (law.t / (1 + law.t) - 0.5 * torch.log(law.slack))
+    log_slack = torch.where(law.t < 0.5, torch.log1p(-law.t * law.t), torch.log(law.slack))
+    saddle = (m - 1) * (law.t / (1 + law.t) - 0.5 * log_slack)
     far = saddle + torch.log(uniform.mass / law.mass)
     return torch.where(_is_small(kappa, m), kappa - _log_mgf(kappa, m), far)
 

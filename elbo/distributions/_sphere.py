@@ -110,9 +110,9 @@ class RotationallySymmetric(Distribution):
             raise InputValueError(
                 f"mean_direction has shape {tuple(mean_direction.shape)}, expected [..., m] with m >= 2"
             )
-        kappa = torch.as_tensor(concentration, device=mean_direction.device)
-        if not isinstance(concentration, Tensor):
-            kappa = kappa.to(mean_direction.dtype)
+        kappa = concentration
+        if not isinstance(kappa, Tensor):
+            kappa = torch.as_tensor(kappa, dtype=mean_direction.dtype, device=mean_direction.device)
         if kappa.dtype != mean_direction.dtype or kappa.device != mean_direction.device:
             raise InputTypeError(
                 f"concentration is {kappa.dtype} on {kappa.device} and mean_direction is {mean_direction.dtype} on "

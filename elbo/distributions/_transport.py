@@ -81,6 +81,21 @@ def power_spherical_slope(u: Tensor, kappa: Tensor, m: int) -> Tensor:
     return _integrate(slope, 4 * (alpha + beta) * above * below + beta, integrand)
 
 
+class _Slope(torch.autograd.Function):
+    """du/dκ of a draw; its own derivative is refused, because leaving it out would be silent and wrong."""
+
+    @staticmethod
+    def forward(ctx: Any, kappa: Tensor, u: Tensor, m: int, slope: Any) -> Tensor:
+        return in_chunks(lambda a, b: slope(a, b, m), u, kappa)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        raise Error(
+            "the second derivative through a draw on the sphere is not available; differentiate a draw once, "
+            "or use the closed forms (entropy, elbo.kl), which have all derivatives"
+        )
+
+
 class _Draw(torch.autograd.Function):
     """A draw u that is already made, given the derivative that belongs to its law."""
 
@@ -95,15 +110,8 @@ class _Draw(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        if torch.is_grad_enabled() and gradient.requires_grad:
-            raise Error(
-                "the second derivative through a draw on the sphere is not available; take rsample() once and "
-                "differentiate once, or use the closed forms (entropy, elbo.kl), which have all derivatives"
-            )
         kappa, u = ctx.saved_tensors
-        with torch.no_grad():
-            slope = in_chunks(lambda a, b: ctx.slope(a, b, ctx.m), u, kappa)
-        return gradient * slope, None, None, None
+        return gradient * _Slope.apply(kappa, u, ctx.m, ctx.slope), None, None, None
 
 
 def attach(kappa: Tensor, u: Tensor, dimension: int, slope: Any) -> Tensor:
