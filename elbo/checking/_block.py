@@ -1,0 +1,264 @@
+"""Fit one term of a function (a block of its arguments) and see how its weight scales with every size."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from elbo.checking._case import Case
+from elbo.checking._fit import exponent, formula, least_squares, sparse
+from elbo.checking._gaussian_forms import SAME, log_type_atoms, positive_type_atoms
+from elbo.checking._guard import FunctionError
+from elbo.checking._sizes import Sizes
+from elbo.checking._terms import EXACT, LOOSE, Atom, Form, Measured, TermFit, measure, orders_of, search
+
+AXES = {"B": "batch", "D": "latent", "P": "data", "C": "channels", "S": "space", "c": "channels", "s": "space"}
+
+Draw = Callable[[Case, int, Sequence[int]], Tensor]
+
+
+def positive(case: Case, position: int, shape: Sequence[int]) -> Tensor:
+    """Where every reading of a mean and a spread is defined."""
+    return case.uniform(shape, 0.3, 2.2)
+
+
+def unit(case: Case, position: int, shape: Sequence[int]) -> Tensor:
+    """Inside (0, 1): a probability, a logit, a mean or a grey value."""
+    return case.uniform(shape, 0.08, 0.92)
+
+
+def unit_and_binary(case: Case, position: int, shape: Sequence[int]) -> Tensor:
+    """Reconstructions inside (0, 1) and binary data, for functions that insist on the support."""
+    return unit(case, position, shape) if position == 0 else case.binary(shape)
+
+
+def binary_and_unit(case: Case, position: int, shape: Sequence[int]) -> Tensor:
+    """The same with the arguments exchanged."""
+    return unit(case, position, shape) if position == 1 else case.binary(shape)
+
+
+@dataclass
+class Block:
+    """Some arguments of the function, and the forms that their term may have.
+
+    Args:
+        name: how reports call the term.
+        positions: which arguments of the function.
+        letters: their common shape.
+        forms: right (and known wrong) formulas.
+        draws: samplers to try, in turn, until the function accepts one.
+        extend: finds a formula outside the forms, where none of them fits.
+    """
+
+    name: str
+    positions: tuple[int, ...]
+    letters: str
+    forms: Sequence[Form]
+    draws: Sequence[Draw]
+    extend: "Callable[[Case, Block, Sizes, Others], TermFit | None] | None" = None
+    orders: Sequence[tuple[int, ...]] | None = None
+
+
+Others = Callable[[Sizes], Mapping[int, Tensor]]
+"""The fixed values of the arguments outside the block, at given sizes."""
+
+
+def nothing_else(sizes: Sizes) -> Mapping[int, Tensor]:
+    """For functions of one block."""
+    return {}
+
+
+@dataclass
+class Fitted:
+    """A block's term as read off the values."""
+
+    block: Block
+    term: TermFit
+    sizes: Sizes
+    draw: Draw
+    quality: str
+    fixed: list[str] = field(default_factory=list)
+    varied: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The elementwise formula with the weight taken out."""
+        w = self.term.weight or 1.0
+        return formula([float(c) / w for c in self.term.fit.coefficients], [a.text for a in self.term.form.atoms])
+
+    def constant(self, axes: Sequence[str]) -> float:
+        """The weight with its powers of the sizes divided out: what no shape explains."""
+        w = self.term.weight
+        size = {"B": self.sizes.B, "D": self.sizes.D, "P": self.sizes.P}
+        for field_, channel, space in (("latent", "C", "S"), ("data", "c", "s")):
+            dims: tuple[int, ...] = getattr(self.sizes, field_)
+            size[channel], size[space] = dims[0], int(np.prod(dims[1:])) if len(dims) > 1 else 1
+        for axis in axes:
+            e = self.term.weight_exponent(axis)
+            if e:
+                w = w / float(size[axis]) ** e
+        return w
+
+
+def evaluator(case: Case, block: Block, others: Mapping[int, Tensor]) -> Callable[[Sequence[Tensor]], float]:
+    """The function's total as a function of the block's arguments."""
+
+    def evaluate(tensors: Sequence[Tensor]) -> float:
+        full = dict(others) | dict(zip(block.positions, tensors, strict=True))
+        return case.subject.total(*[full[i] for i in range(len(full))])
+
+    return evaluate
+
+
+def sample(case: Case, block: Block, sizes: Sizes, others: Others, draw: Draw, draws: int) -> Measured:
+    """Random inputs of the block and the values there."""
+    shapes = [sizes.shape(block.letters)] * len(block.positions)
+    evaluate = evaluator(case, block, others(sizes))
+    return measure(evaluate, shapes, lambda i, shape: draw(case, i, shape), draws)
+
+
+def fit_block(case: Case, block: Block, sizes: Sizes, others: Others = nothing_else) -> Fitted | None:
+    """The best explanation of the block's term, or None."""
+    orders = block.orders or orders_of(len(block.positions))
+    most = max(len(form.atoms) for form in block.forms)
+    refused: FunctionError | None = None
+    seen: list[tuple[Draw, Measured]] = []
+    for draw in block.draws:
+        try:
+            measured = sample(case, block, sizes, others, draw, most + 8)
+        except FunctionError as error:
+            refused = refused or error
+            continue
+        if not np.isfinite(measured.values).all():
+            continue
+        seen.append((draw, measured))
+        right = [t for t in search(measured, block.forms, orders) if not t.slips]
+        if right:
+            return Fitted(block, right[0], sizes, draw, "exact")
+    for draw, measured in seen:
+        right = [t for t in search(measured, block.forms, orders, LOOSE) if not t.slips]
+        if right:
+            return Fitted(block, right[0], sizes, draw, "loose")
+    if not seen:
+        if refused is not None:
+            raise refused
+        return None
+    draw, measured = seen[0]
+    slipped = search(measured, block.forms, orders)[:1]
+    extended = block.extend(case, block, sizes, others) if block.extend else None
+    if extended is not None and not (slipped and len(slipped[0].slips) <= len(extended.slips)):
+        return Fitted(block, extended, sizes, draw, "extended")
+    return Fitted(block, slipped[0], sizes, draw, "exact") if slipped else None
+
+
+def scale(case: Case, fitted: Fitted, others: Others = nothing_else) -> None:
+    """Fill in how every coefficient scales when one axis is doubled; axes that the function refuses are ``fixed``."""
+    block, term = fitted.block, fitted.term
+    for axis, sizes in fitted.sizes.doubled():
+        if ("D" if axis in "DCS" else "P" if axis in "Pcs" else "B") not in "".join(case.letters):
+            continue
+        try:
+            measured = sample(case, block, sizes, others, fitted.draw, len(term.form.atoms) + 4)
+        except FunctionError:
+            fitted.fixed.append(axis)
+            continue
+        fit = least_squares(measured.features(term.form.atoms, term.order), measured.values)
+        if fit.residual > 10 * LOOSE:
+            term.exponents[axis] = [None] * len(term.form.atoms)
+        else:
+            largest = np.abs(term.fit.coefficients).max()
+            term.exponents[axis] = [
+                0.0 if abs(a) < 1e-9 * largest else exponent(float(a), float(b))
+                for a, b in zip(term.fit.coefficients, fit.coefficients, strict=True)
+            ]
+        fitted.varied.append(axis)
+
+
+def extend_kl(case: Case, block: Block, sizes: Sizes, others: Others) -> TermFit | None:
+    """A KL-like formula outside the forms: choose few of many atoms, then name the nearest right form."""
+
+    def signed(c: Case, i: int, shape: Sequence[int]) -> Tensor:
+        return c.normal(shape, 1.3)
+
+    for draw, atoms, names in (
+        (signed, log_type_atoms(), ("log-variance", "log-std")),
+        (positive, positive_type_atoms(), ("variance", "std")),
+    ):
+        try:
+            measured = sample(case, block, sizes, others, draw, len(atoms) + 14)
+        except FunctionError:
+            continue
+        if not np.isfinite(measured.values).all():
+            continue
+        for order in ((0, 1), (1, 0)):
+            usable = [a for a in atoms if not (draw is positive and a.text == "|μ|")]
+            features = measured.features(usable, order)
+            if not np.isfinite(features).all():
+                continue
+            result = sparse(features, measured.values)
+            if result is None or len(result[0]) > 7:
+                continue
+            kept, _ = result
+            return _nearest(measured, order, [usable[k] for k in kept], usable, names)
+    return None
+
+
+def _nearest(
+    measured: Measured, order: tuple[int, ...], found: list[Atom], all_atoms: list[Atom], names: Sequence[str]
+) -> TermFit:
+    by_text = {a.text: a for a in all_atoms}
+    best: TermFit | None = None
+    for name in names:
+        own = ["μ²", SAME[name, "σ²"], SAME[name, "log σ²"]]
+        extra = [a for a in found if a.text not in own]
+        right = (0.5, 0.5, {"log-variance": -0.5, "log-std": -1.0, "variance": -0.5, "std": -1.0}[name])
+        half = right[2] / -0.5
+        atoms = (by_text["μ²"], Atom("σ²", by_text[own[1]].of), Atom("log σ²", _times(half, by_text[own[2]])))
+        form = Form({"spread": name}, (*atoms, *extra), (0.5, 0.5, -0.5, *[0.0] * len(extra)), -0.5)
+        fit = least_squares(measured.features(form.atoms, order), measured.values)
+        term = TermFit(order, form, fit)
+        if best is None or len(term.slips) < len(best.slips):
+            best = term
+    assert best is not None
+    return best
+
+
+def _times(factor: float, atom: Atom) -> Callable[..., Tensor]:
+    return lambda *roles: factor * atom.of(*roles)
+
+
+def extend_with(atoms: Callable[[], list[Atom]]) -> Callable[[Case, Block, Sizes, Others], TermFit | None]:
+    """An extension that adds the given atoms to each of the block's forms."""
+
+    def extend(case: Case, block: Block, sizes: Sizes, others: Others) -> TermFit | None:
+        pool = atoms()
+        for draw in block.draws:
+            try:
+                measured = sample(case, block, sizes, others, draw, len(pool) + 16)
+            except FunctionError:
+                continue
+            if not np.isfinite(measured.values).all():
+                continue
+            best: TermFit | None = None
+            for order in block.orders or orders_of(len(block.positions)):
+                features = measured.features(pool, order)
+                result = sparse(features, measured.values) if np.isfinite(features).all() else None
+                if result is None or len(result[0]) > 5:
+                    continue
+                found = [pool[k] for k in result[0]]
+                for form in block.forms:
+                    own = {a.text for a in form.atoms}
+                    extra = tuple(a for a in found if a.text not in own)
+                    wide = Form(form.adopted, (*form.atoms, *extra), (*form.right, *[0.0] * len(extra)), form.constant)
+                    full = measured.features(wide.atoms, order)
+                    if np.linalg.matrix_rank(full - full.mean(0), tol=1e-9 * np.abs(full).max()) < full.shape[1]:
+                        continue
+                    term = TermFit(order, wide, least_squares(full, measured.values))
+                    if term.fit.residual < EXACT and (best is None or len(term.slips) < len(best.slips)):
+                        best = term
+            if best is not None:
+                return best
+        return None
+
+    return extend

@@ -1,0 +1,359 @@
+"""A whole VAE loss of (recon, x, mean, spread): reconstruction term plus KL, told apart without the source."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elbo.checking import _sizes
+from elbo.checking._beta import settle_beta
+from elbo.checking._block import Fitted, scale
+from elbo.checking._case import Case, evidence
+from elbo.checking._guard import FunctionError
+from elbo.checking._kl_block import (
+    fit_block,
+    judge_floor,
+    judge_range,
+    judge_slips,
+    judge_spread,
+    kl_block,
+    neutral,
+    spread_of,
+)
+from elbo.checking._nll_block import ANY, bernoulli_edges, family, judge_nll_slips, nll_block
+from elbo.checking._numerics import check_gradients, check_single
+from elbo.checking._reductions import output_axes
+from elbo.checking._search import smallest
+from elbo.checking._subject import as_tensor, readings
+from elbo.checking._terms import predicted
+from elbo.checking._weights import Weights, judge_weights
+from elbo.checking.targets import Target
+
+ROLES = {"recon": "BP", "x": "BP", "mean": "BD", "spread": "BD"}
+RIGHT = "−log p(x given recon) + ½(μ² + σ² − log σ² − 1), each summed over its coordinates, both reduced alike over the batch"
+PAIRINGS = ("PPDD", "DDPP", "PDDP", "DPPD", "PDPD", "DPDP")
+
+
+@dataclass
+class Layout:
+    """Which arguments are data and which latent, and whether the data must be binary."""
+
+    letters: tuple[str, ...]
+    binary: int | None = None
+
+    @property
+    def data(self) -> tuple[int, ...]:
+        """Positions of recon and x."""
+        return tuple(i for i, ls in enumerate(self.letters) if ls == "BP")
+
+    @property
+    def latent(self) -> tuple[int, ...]:
+        """Positions of mean and spread."""
+        return tuple(i for i, ls in enumerate(self.letters) if ls == "BD")
+
+    def draw(self, case: Case, sizes: _sizes.Sizes) -> list[Tensor]:
+        """A random input for every argument."""
+        tensors = []
+        for i, ls in enumerate(self.letters):
+            shape = sizes.shape(ls)
+            if i == self.binary:
+                tensors.append(case.binary(shape))
+            else:
+                tensors.append(case.uniform(shape, 0.1, 0.9) if ls == "BP" else case.uniform(shape, 0.3, 2.2))
+        return tensors
+
+
+def judge(case: Case) -> None:
+    """Fill in the case."""
+    case.contract = RIGHT
+    base = _sizes.given(case.options.shapes, ROLES)
+    found = _layouts(case, base[0] if base else None)
+    best: tuple[Layout, _sizes.Sizes, Fitted, Fitted] | None = None
+    for layout, sizes in found:
+        _settle_reading(case, layout.draw(case, sizes))
+        kl, nll = _terms(case, layout, sizes)
+        if kl is None or nll is None:
+            continue
+        slips = len(kl.term.slips) + len(nll.term.slips)
+        if best is None or slips < len(best[2].term.slips) + len(best[3].term.slips):
+            best = (layout, sizes, kl, nll)
+        if slips == 0:
+            break
+    if best is None:
+        _unexplained(case, *found[0])
+        return
+    _judge_fitted(case, *best)
+
+
+def _layouts(case: Case, base: _sizes.Sizes | None) -> list[tuple[Layout, _sizes.Sizes]]:
+    found: list[tuple[Layout, _sizes.Sizes]] = []
+    first: FunctionError | None = None
+    for pairing in PAIRINGS:
+        letters = tuple("B" + p for p in pairing)
+        positions = [i for i, p in enumerate(pairing) if p == "P"]
+        for binary in (None, positions[1], positions[0]):
+            layout = Layout(letters, binary)
+            try:
+                sizes = _sizes.find(
+                    lambda s, layout=layout: as_tensor_of(case, layout.draw(case, s)),
+                    "BPD",
+                    base,  # type: ignore[misc]
+                )
+            except FunctionError as error:
+                first = first or error
+                continue
+            found.append((layout, sizes))
+            break
+        if found:
+            break
+    if not found:
+        assert first is not None
+        raise first
+    for pairing in PAIRINGS:
+        letters = tuple("B" + p for p in pairing)
+        if letters == found[0][0].letters:
+            continue
+        layout = Layout(letters, found[0][0].binary)
+        if layout.binary in (None, *layout.data) and case.attempt(*layout.draw(case, found[0][1])) is not None:
+            found.append((layout, found[0][1]))
+    return found
+
+
+def as_tensor_of(case: Case, tensors: Sequence[Tensor]) -> None:
+    """Call once; a wrong type of output is an error at once."""
+    case.subject.raw(*tensors)
+
+
+def _settle_reading(case: Case, tensors: list[Tensor]) -> None:
+    """Of several outputs take the first that depends on every argument."""
+    subject = case.subject
+    subject.read, subject.reading = None, ""
+    out = subject.raw(*tensors)
+    options = readings(out, subject.name)
+    if len(options) == 1:
+        subject.tensor(*tensors)
+        return
+    moved = [
+        subject.raw(*[t * 0.9 + 0.05 if i == j else t for j, t in enumerate(tensors)]) for i in range(len(tensors))
+    ]
+    for read, words in options:
+        try:
+            now = as_tensor(read(out), subject.name).sum()
+            if all(float((as_tensor(read(m), subject.name).sum() - now).abs()) > 1e-12 for m in moved):
+                subject.read, subject.reading = read, words
+                return
+        except Exception:  # an element that is no tensor
+            continue
+    subject.read, subject.reading = options[0]
+
+
+def _terms(case: Case, layout: Layout, sizes: _sizes.Sizes) -> tuple[Fitted | None, Fitted | None]:
+    cache: dict[_sizes.Sizes, list[Tensor]] = {}
+
+    def fixed(positions: tuple[int, ...]) -> "Fixed":
+        return Fixed(case, layout, cache, positions)
+
+    kl = fit_block(case, kl_block(layout.latent), sizes, fixed(layout.data))
+    nll = fit_block(case, nll_block(ANY, layout.data), sizes, fixed(layout.latent))
+    if kl is not None and nll is not None and not (kl.term.slips and len(kl.term.slips) > 3):
+        settle_beta(case, kl, nll, fixed(layout.data), fixed(layout.latent))
+        kl = fit_block(case, kl_block(layout.latent), sizes, fixed(layout.data)) or kl
+        nll = fit_block(case, nll_block(ANY, layout.data), sizes, fixed(layout.latent)) or nll
+    return kl, nll
+
+
+@dataclass
+class Fixed:
+    """The arguments outside a block, drawn once for each size."""
+
+    case: Case
+    layout: Layout
+    cache: dict[_sizes.Sizes, list[Tensor]]
+    positions: tuple[int, ...]
+
+    def __call__(self, sizes: _sizes.Sizes) -> Mapping[int, Tensor]:
+        if sizes not in self.cache:
+            self.cache[sizes] = self.layout.draw(self.case, sizes)
+        return {i: self.cache[sizes][i] for i in self.positions}
+
+
+def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, nll: Fitted) -> None:
+    subject = case.subject
+    cache: dict[_sizes.Sizes, list[Tensor]] = {}
+    with_data, with_latent = Fixed(case, layout, cache, layout.data), Fixed(case, layout, cache, layout.latent)
+    output_axes(case, subject.value(*layout.draw(case, sizes)), sizes, "BP")
+    roles = [""] * 4
+    for fitted, names in ((nll, ("recon", "x")), (kl, ("mean", "spread"))):
+        for name, place in zip(names, fitted.term.order, strict=True):
+            roles[fitted.block.positions[place]] = name
+    symmetric = family(nll) != "Bernoulli" and "sigmoid" not in nll.term.form.adopted["likelihood"]
+    case.adopted["arguments"] = ", ".join(roles)
+    usual = ["recon", "x", "mean", "spread"]
+    if roles != usual and not (
+        symmetric and [r.replace("recon", "x") for r in roles] == [r.replace("recon", "x") for r in usual]
+    ):
+        case.find("argument-order", f"the arguments are read as {case.adopted['arguments']}")
+    case.adopted["likelihood"] = nll.term.form.adopted["likelihood"]
+    scale(case, kl, with_data)
+    scale(case, nll, with_latent)
+    far = kl.draw.__name__.startswith("far")
+    floor = judge_floor(case, kl, with_data) if far else False
+    judge_slips(case, kl, RIGHT.split(" + ", 1)[1].split(",")[0])
+    judge_nll_slips(case, nll)
+    judge_spread(case, kl, subject.names[kl.block.positions[kl.term.order[1]]])
+    weights = judge_weights(case, kl, nll)
+    if not floor:
+        _judge_constant(case, kl, nll, with_data, with_latent)
+        _range_and_points(case, layout, sizes, kl, nll, with_data)
+    case.not_seen(
+        "evaluation-time behaviour and relaxed samples: a loss over (recon, x, mean, spread) does not show them"
+    )
+    if case.wrong:
+        _counterexample(case, sizes, kl, nll, weights)
+
+
+def _base(kl: Fitted, nll: Fitted, tensors: Sequence[Tensor]) -> float:
+    parts = ((kl, [tensors[i] for i in kl.block.positions]), (nll, [tensors[i] for i in nll.block.positions]))
+    return sum(float(predicted(fitted.term, ts)) for fitted, ts in parts)
+
+
+def _judge_constant(case: Case, kl: Fitted, nll: Fitted, with_data: Fixed, with_latent: Fixed) -> None:
+    """What is left when both terms are taken away: the same at every point, and made of the two constants or nothing."""
+    sizes = kl.sizes
+    rests, values = [], []
+    for _ in range(4):
+        tensors = with_data.layout.draw(case, sizes)
+        values.append(case.subject.total(*tensors))
+        rests.append(values[-1] - _base(kl, nll, tensors))
+    spread = max(rests) - min(rests)
+    scale_ = max(abs(v) for v in values)
+    if spread > 5e-3 * scale_:
+        case.find(
+            "algebra-slip",
+            "the value is not a sum of a reconstruction term and a KL: the two terms influence each other",
+            evidence=evidence(max(rests), min(rests), "value minus both terms, which must be constant"),
+        )
+        return
+    if kl.term.slips or nll.term.slips or "loose" in (kl.quality, nll.quality):
+        return
+    k_part = kl.term.weight * -0.5 * sizes.B * sizes.D
+    form = nll.term.form
+    r_each = form.constant
+    r_part = nll.term.weight * r_each * sizes.B * sizes.P
+    options: dict[str, float] = {"included": k_part + r_part}
+    weight, own = abs(nll.term.weight), sizes.B * sizes.P
+    unit = abs(kl.term.weight)
+    if r_each and weight:
+        ratio = weight / unit if unit else 1.0
+        log_part = (-0.5 if family(nll) == "Gaussian" else -1.0) * math.log(ratio)
+        sign = math.copysign(1.0, nll.term.weight)
+        options["included "] = k_part + sign * unit * (r_each + log_part) * own
+    dropped = {"of the likelihood": k_part, "−½ of the KL": r_part, "of both terms": 0.0}
+    tolerance = 1e-4 * max(abs(k_part), abs(r_part), 1e-9) + 1e-9 * scale_
+    rest = sum(rests) / len(rests)
+    if any(abs(rest - v) < tolerance for v in options.values()):
+        case.adopted["constant"] = "included"
+        return
+    for words, value in dropped.items():
+        if abs(rest - value) < tolerance:
+            case.adopted["constant"] = f"dropped ({words})"
+            case.find("constant-dropped", f"the additive constant {words} is missing; gradients are exact")
+            return
+    case.adopted["constant"] = "another one"
+    case.find(
+        "constant-wrong",
+        "the additive constant is neither that of the two terms nor missing",
+        evidence=evidence(rest, options["included"], f"(B, D, P) = ({sizes.B}, {sizes.D}, {sizes.P})"),
+        fix="write −½ once for each latent dimension and ½ log 2π once for each pixel",
+    )
+
+
+def _range_and_points(
+    case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, nll: Fitted, with_data: Fixed
+) -> None:
+    tensors = layout.draw(case, sizes)
+    rest = case.subject.total(*tensors) - _base(kl, nll, tensors)
+    given = with_data(sizes)
+    data = [given[i] for i in nll.block.positions]
+    intercept = rest + float(predicted(nll.term, data))
+    judge_range(case, kl, intercept, with_data)
+    spread = spread_of(kl)
+    mean_at, spread_at = (kl.block.positions[i] for i in kl.term.order)
+    recon_at, x_at = (nll.block.positions[i] for i in nll.term.order)
+    shape = sizes.shape("BD")
+    tensors[mean_at] = case.normal(shape)
+    tensors[spread_at] = case.uniform(shape, 0.4, 2.0) if spread.positive else case.normal(shape)
+    names = ["", "", "", ""]
+    names[mean_at], names[spread_at], names[recon_at] = "mean", "spread", "recon"
+
+    def formula(ts: Sequence[Tensor]) -> Tensor:
+        total = torch.zeros((), dtype=torch.float64)
+        for fitted in (kl, nll):
+            total = total + predicted(fitted.term, [ts[i] for i in fitted.block.positions])
+        return total
+
+    check_gradients(case, tensors, formula, names)
+    near = list(tensors)
+    if family(nll) != "Bernoulli":
+        near[recon_at] = near[x_at] + 0.001 * case.normal(near[x_at].shape)
+        near[mean_at], near[spread_at] = 0.05 * near[mean_at], torch.full(shape, neutral(kl) + 0.02)
+    check_single(case, [("ordinary values", tensors), ("a good reconstruction", near)])
+    if family(nll) == "Bernoulli" and nll.block.positions == (0, 1) and kl.block.positions == (2, 3):
+        bernoulli_edges(case, nll, sizes.shape("BP"), [tensors[2], tensors[3]])
+    if family(nll) == "Bernoulli":
+        case.find(
+            "not-normalised", "a log-likelihood for binary x only; for grey values between 0 and 1 it is not a density"
+        )
+
+
+def _counterexample(case: Case, sizes: _sizes.Sizes, kl: Fitted, nll: Fitted, weights: Weights) -> None:
+    from elbo.checking._spreads import BY_KEYWORD
+
+    spread = BY_KEYWORD[case.options.spread] if case.options.spread else spread_of(kl)
+    form = nll.term.form
+    positions = [nll.block.positions[i] for i in nll.term.order] + [kl.block.positions[i] for i in kl.term.order]
+    dropped = str(case.adopted.get("constant", "")).startswith("dropped")
+
+    def expected(roles: Sequence[Tensor]) -> float:
+        recon, x, mean, s = roles
+        value = (
+            sum(float(r) * a.of(recon, x).sum() for r, a in zip(form.right, form.atoms, strict=True)) / weights.variance
+        )
+        value = float(value) + (0.0 if dropped else form.constant * recon.numel())
+        value += float(0.5 * (mean**2 + spread.variance(s) - spread.log_variance(s) - 1).sum())
+        return weights.overall * value * (1.0 if weights.batch == 0 else 1 / mean.shape[0])
+
+    def yours(roles: Sequence[Tensor]) -> float:
+        return case.subject.total(*[roles[positions.index(i)] for i in range(4)])
+
+    unit = {"recon": True, "x": False} if family(nll) == "Bernoulli" else None
+    smallest(case, ROLES, {"spread": spread.positive}, sizes, yours, expected, unit)
+
+
+def _unexplained(case: Case, layout: Layout, sizes: _sizes.Sizes) -> None:
+    tensors = layout.draw(case, sizes)
+    yours = case.subject.total(*tensors)
+    if not math.isfinite(yours):
+        case.find(
+            "not-finite",
+            "the value is not finite at ordinary inputs",
+            evidence=evidence(yours, math.nan, "one random input"),
+        )
+        return
+    touched = []
+    for positions, words in ((layout.data, "(recon, x)"), (layout.latent, "(mean, spread)")):
+        moved = [t * 0.8 + 0.1 if i in positions else t for i, t in enumerate(tensors)]
+        if abs(case.subject.total(*moved) - yours) < 1e-12 * max(abs(yours), 1.0):
+            touched.append(words)
+    text = (
+        f"the value does not depend on {' and '.join(touched)}"
+        if touched
+        else "no likelihood plus KL explains the value"
+    )
+    case.find("algebra-slip", text, evidence=evidence(yours, math.nan, "one random input"))
+    case.maybe("algebra-slip", "wrong-axis")
+
+
+TARGETS = {"negative_elbo": Target("negative_elbo", "a whole VAE loss", ROLES, judge)}
