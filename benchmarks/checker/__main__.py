@@ -28,7 +28,14 @@ def main() -> None:
     cases = collect(options.only)
     if not cases:
         parser.error(f"no case has {options.only!r} in its name or among its codes")
-    console = Console(soft_wrap=True)
+    from elbo.checking import TARGETS
+
+    absent = sorted({case.target for case in cases} - set(TARGETS))
+    if absent:
+        skipped = sum(case.target in absent for case in cases)
+        print(f"{skipped} cases are not run: the checker has no target {', '.join(absent)}")
+        cases = [case for case in cases if case.target not in absent]
+    console = Console(width=110)
     results = [run(case, seed) for seed in range(options.seeds) for case in cases]
     first = results[: len(cases)]
     right = sum(case.right for case in cases)
@@ -68,7 +75,7 @@ def _print_table(console: Console, title: str, rows: dict[str, tuple[int, int]])
 def _print_targets(console: Console, results: list[Result]) -> None:
     shown = Table(title="by target (first seed)", title_justify="left")
     for name in ("target", "right", "flagged", "undecided", "wrong", "missed", "named", "errors"):
-        shown.add_column(name, justify="left" if name == "target" else "right")
+        shown.add_column(name, justify="left" if name == "target" else "right", no_wrap=True)
     for target in dict.fromkeys(r.case.target for r in results):
         mine = [r for r in results if r.case.target == target]
         right, wrong = [r for r in mine if r.case.right], [r for r in mine if not r.case.right]

@@ -379,6 +379,24 @@ def test_importance_weighted_surrogates_by_their_gradient(case):
     assert right == case.right
 
 
+@named([c for c in ALL if "catastrophic-cancellation" in c.truth.mistakes])
+def test_single_precision_loses_the_value(case):
+    double = roles(case, torch.Generator().manual_seed(3))
+    single = [v.float() for v in double]
+    exact = float(call(case, double))
+    assert abs(float(call(case, single)) - exact) > 0.01 * abs(exact)
+
+
+@named([c for c in ALL if "not-finite" in c.truth.mistakes])
+def test_not_finite_where_the_exact_value_is(case):
+    edges = {
+        "gaussian_kl": [torch.ones(2, 3), torch.zeros(2, 3)],  # where an encoder starts
+        "categorical_kl": [torch.eye(3).expand(2, 3, 3)],
+        "iwae": [torch.full((2, 3), -900.0)],
+    }
+    assert not math.isfinite(float(call(case, edges[case.target])))
+
+
 def test_every_code_is_known():
     groups = {group for c in ALL for group in c.truth.mistakes | c.truth.notes | c.truth.candidates}
     used = {code for group in groups for code in group.split("|")}

@@ -149,7 +149,8 @@ def flattened_view(mu, logvar):
     return (-0.5 * (1 + logvar - mu.pow(2) - logvar.exp())).sum(1).mean()
 
 
-@kl.right(notes=["constant-dropped"])
+# the contract allows dropped constants, and says of a KL that its value is the contract
+@kl.right(notes=["constant-dropped"], also=(Truth("wrong", frozenset({"constant-wrong"})),))
 def without_the_minus_one(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - logvar).sum(-1).mean()
 

@@ -8,7 +8,7 @@ import torch.distributions as td
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.checker._case import Cases
+from benchmarks.checker._case import Cases, Truth
 
 bernoulli = Cases("bernoulli_nll")
 gaussian = Cases("gaussian_nll")
@@ -65,9 +65,9 @@ def bce_clamped(recon, x):
     return -(x * p.log() + (1 - x) * (1 - p).log()).sum(-1).mean()
 
 
-@bernoulli.right(notes=["maximised"], spread="probs")
+@bernoulli.right(notes=["maximised"], spread="probs", also=(Truth("wrong", frozenset({"sign-flipped"})),))
 def bernoulli_log_likelihood(recon, x):
-    return (x * torch.log(recon) + (1 - x) * torch.log1p(-recon)).sum(1).mean()
+    return -F.binary_cross_entropy(recon, x, reduction="none").sum(1).mean()
 
 
 @bernoulli.right(spread="probs")
@@ -117,12 +117,12 @@ def image_mean_over_space(recon, x):
 
 @bernoulli.wrong("algebra-slip", spread="probs")
 def only_the_ones(recon, x):
-    return -(x * torch.log(recon)).sum(1).mean()
+    return -(x * torch.log(recon + 1e-12)).sum(1).mean()
 
 
 @bernoulli.wrong("algebra-slip|sign-flipped", spread="probs")
 def second_term_subtracted(recon, x):
-    return -(x * torch.log(recon) - (1 - x) * torch.log(1 - recon)).sum(1).mean()
+    return -(x * torch.log(recon + 1e-12) - (1 - x) * torch.log(1 - recon + 1e-12)).sum(1).mean()
 
 
 @bernoulli.wrong("algebra-slip", spread="probs")
@@ -148,7 +148,7 @@ def squared_error_instead(recon, x):
 
 @bernoulli.wrong("reconstruction-averaged", "algebra-slip", spread="probs")
 def only_the_ones_mean(recon, x):
-    return -(x * torch.log(recon)).mean()
+    return -(x * torch.log(recon + 1e-12)).mean()
 
 
 @bernoulli.wrong(
@@ -212,7 +212,7 @@ def learned_log_variance(recon, x, log_var):
 gaussian.right("module_mse_sum", notes=["decoder-variance"])(nn.MSELoss(reduction="sum"))
 
 
-@gaussian.right(notes=["maximised"])
+@gaussian.right(notes=["maximised"], also=(Truth("wrong", frozenset({"sign-flipped"})),))
 def gaussian_log_likelihood(recon, x):
     return td.Independent(td.Normal(recon, torch.ones_like(recon)), 1).log_prob(x).mean()
 

@@ -390,7 +390,7 @@ def square_of_the_log(recon, x, mu, sigma):
 
 @elbo.wrong("algebra-slip", tags=["bernoulli"])
 def one_sided_bce(recon, x, mu, logvar):
-    return (-(x * torch.log(recon)).sum(1) + kl_rows(mu, logvar)).mean()
+    return (-(x * torch.log(recon + 1e-12)).sum(1) + kl_rows(mu, logvar)).mean()
 
 
 @elbo.wrong("reverse-kl", tags=["bernoulli"], spread="std")
