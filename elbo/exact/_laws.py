@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, biject_to
+from torch.distributions.transforms import ComposeTransform, SigmoidTransform
 
 from elbo._errors import InputTypeError, InputValueError
 from elbo.exact.quadrature import EPS, IntegrationError
@@ -51,8 +52,10 @@ class Law:
     """What the rounding of z does to log E w and L_K at most, ``[b]``: it matters at the edge of a bounded support."""
 
 
-def law_of_weight(problem: Any, x: Any, q: Distribution, per_deviation: int = 20) -> Law:
+def law_of_weight(problem: Any, x: Any, q: Distribution, per_deviation: int = 20, order: float = 1.0) -> Law:
     """The law of w with about ``per_deviation`` nodes a standard deviation of q in each coordinate.
+
+    The lattice covers q, p(x, .) and q w^order.
 
     Raises:
         InputValueError: if z has more than ``MAX_DIMENSION`` continuous dimensions, or shapes do not fit.
@@ -78,7 +81,7 @@ def law_of_weight(problem: Any, x: Any, q: Distribution, per_deviation: int = 20
                 "works: the closed forms of the problem (elbo, gap, log_moment), exact.iwae_from_weights with nodes of "
                 "your own (a radial or factorised law of the weight), or draws judged by elbo.evidence"
             )
-        return _lattice(problem, x, q, batch, per_deviation)
+        return _lattice(problem, x, q, batch, per_deviation, order)
 
 
 def _enumerated(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Law:
@@ -104,11 +107,11 @@ def _enumerated(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Law
     return Law(log_w, law, law, log_mean, z, batch, np.zeros(len(law)))
 
 
-def _lattice(problem: Any, x: Any, q: Distribution, batch: torch.Size, per_deviation: int) -> Law:
+def _lattice(problem: Any, x: Any, q: Distribution, batch: torch.Size, per_deviation: int, order: float) -> Law:
     line = problem.latent.dimension == 1
     evaluate = _line(problem, x, q, batch) if line else _space(problem, x, q, batch)
     dimension = problem.latent.dimension
-    ends = _ends(evaluate, dimension)
+    ends = _ends(evaluate, dimension, order)
     step = 1.0 / per_deviation
     axes = []
     for low, high in ends:
@@ -176,19 +179,33 @@ def _line(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Evaluate:
     mean, deviation = _location(q)
     mean, deviation = (t.reshape(q.batch_shape).expand(batch) for t in (mean, deviation))
     centre = transform.inv(mean)
-    scale = deviation * torch.exp(-transform.log_abs_det_jacobian(centre, mean))
+    scale = deviation * torch.exp(-_log_slope(transform, centre, mean))
 
     def evaluate(e: Array) -> tuple[Array, Array, Tensor]:
         lattice = torch.from_numpy(np.ascontiguousarray(e[:, 0])).reshape(-1, *[1] * len(batch))
         v = centre + scale * lattice
         z = transform(v)
-        jacobian = transform.log_abs_det_jacobian(v, z) + torch.log(scale)
+        jacobian = _log_slope(transform, v, z) + torch.log(scale)
         z = z.reshape(*z.shape, *event)
         shape = (len(e), *batch)
         log_q, log_joint = q.log_prob(z) + jacobian, _joint(problem, x, z) + jacobian
         return _rows(log_q, shape), _rows(log_joint, shape), z
 
     return evaluate
+
+
+def _log_slope(transform: Any, v: Tensor, z: Tensor) -> Tensor:
+    """log dz/dv; torch's own for the logistic function is wrong by up to e^-20, as its softplus turns linear there."""
+    if isinstance(transform, ComposeTransform):
+        total = torch.zeros_like(v)
+        for part in transform.parts:
+            after = part(v)
+            total, v = total + _log_slope(part, v, after), after
+        return total
+    if isinstance(transform, SigmoidTransform):
+        return -v.abs() - 2.0 * torch.log1p(torch.exp(-v.abs()))
+    slope: Tensor = transform.log_abs_det_jacobian(v, z)
+    return slope
 
 
 def _space(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Evaluate:
@@ -231,8 +248,8 @@ def _location(q: Distribution) -> tuple[Tensor, Tensor]:
     return torch.where(known, mean, middle), torch.where(known, deviation, (high - low) / 1.35)
 
 
-def _ends(evaluate: Evaluate, dimension: int) -> list[tuple[float, float]]:
-    """Where both densities, maximised over the other coordinates and the batch, come within ``DEPTH`` of their tops."""
+def _ends(evaluate: Evaluate, dimension: int, order: float) -> list[tuple[float, float]]:
+    """Where the densities, maximised over the other coordinates and the batch, come within ``DEPTH`` of their tops."""
     found = []
     for axis in range(dimension):
         step, reach = (0.25 if dimension == 1 else 0.5), 12.0
@@ -241,7 +258,12 @@ def _ends(evaluate: Evaluate, dimension: int) -> list[tuple[float, float]]:
             others = np.zeros(1) if dimension == 1 else np.arange(-min(reach, 12.0), min(reach, 12.0) + 0.75, 1.5)
             grid = _grid([e if a == axis else others for a in range(dimension)])
             near = np.zeros(len(e), dtype=bool)
-            for log_density in evaluate(grid)[:2]:
+            log_q, log_joint, _ = evaluate(grid)
+            densities = [log_q, log_joint]
+            if order not in (0.0, 1.0):
+                with np.errstate(invalid="ignore"):
+                    densities.append(order * log_joint + (1.0 - order) * log_q)
+            for log_density in densities:
                 shape = [len(e) if a == axis else len(others) for a in range(dimension)]
                 profile = log_density.reshape(-1, *shape)
                 profile = np.where(np.isnan(profile), -np.inf, profile)

@@ -174,7 +174,7 @@ def _refined(problem: Any, x: Any, q: Distribution, power: float, k: Any, tolera
     ks = _check_k(k)
     density = 10
     while True:
-        law = law_of_weight(problem, x, q, density)
+        law = law_of_weight(problem, x, q, density, power)
         bound = _bound(law, ks, power, k)
         scale = bound.value.abs() + bound.gap.abs()
         done = bound.error_bound <= tolerance * torch.clamp(scale, min=1e-3)
