@@ -8,6 +8,7 @@ from torch.distributions import Distribution, Gamma, Weibull, constraints
 
 from elbo._errors import InputTypeError
 from elbo.problems._conjugate import ConjugateProblem
+from elbo.problems._kernels import digamma
 from elbo.problems._pairs._weibull import EULER
 from elbo.problems._problem import Latent
 
@@ -43,7 +44,7 @@ class GammaProblem(ConjugateProblem):
     def expected_log_likelihood(self, x: Tensor, q: Distribution) -> Tensor:
         h, s, t = self.statistics(self.check_observation(x))
         if isinstance(q, Gamma):
-            mean_log, mean = torch.digamma(q.concentration) - q.rate.log(), q.concentration / q.rate
+            mean_log, mean = digamma(q.concentration) - q.rate.log(), q.concentration / q.rate
         elif isinstance(q, Weibull):
             mean_log = q.scale.log() - EULER / q.concentration
             mean = q.scale * torch.exp(torch.lgamma(1 + 1 / q.concentration))

@@ -8,6 +8,7 @@ from torch.distributions import Beta, Binomial, Distribution, constraints
 
 from elbo._errors import InputTypeError, InputValueError
 from elbo.problems._conjugate import ConjugateProblem
+from elbo.problems._kernels import digamma
 from elbo.problems._problem import Latent, parameter
 
 
@@ -78,8 +79,8 @@ class BetaBinomial(ConjugateProblem):
                 f"q is {type(q).__name__}; {type(self).__name__} has closed forms for {self.proposals}"
             )
         a, b = q.concentration1, q.concentration0
-        both = torch.digamma(a + b)
-        heads, tails = torch.digamma(a) - both, torch.digamma(b) - both
+        both = digamma(a + b)
+        heads, tails = digamma(a) - both, digamma(b) - both
         return self._log_choose(x) + x * heads + (self.total_count - x) * tails
 
     def _log_choose(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch.distributions import Dirichlet, Distribution, Multinomial, constraint
 
 from elbo._errors import InputTypeError, InputValueError
 from elbo.problems._conjugate import ConjugateProblem
+from elbo.problems._kernels import digamma
 from elbo.problems._problem import Latent, parameter
 
 
@@ -89,7 +90,7 @@ class DirichletMultinomial(ConjugateProblem):
             raise InputTypeError(
                 f"q is {type(q).__name__}; {type(self).__name__} has closed forms for {self.proposals}"
             )
-        mean_log = torch.digamma(q.concentration) - torch.digamma(q.concentration.sum(-1, keepdim=True))
+        mean_log = digamma(q.concentration) - digamma(q.concentration.sum(-1, keepdim=True))
         return self._log_ways(x) + (x * mean_log).sum(-1)
 
     def _log_ways(self, x: Tensor) -> Tensor:

@@ -86,9 +86,9 @@ class BivariateGaussian:
         k = self._samples(samples)
         if k == 1:
             return torch.zeros_like(self.correlation)
-        y, mass_y = _rule(61, 9.0, self.correlation.dtype)
-        y, mass_y = y[30:], torch.cat([mass_y[30:31], 2 * mass_y[31:]])  # (-x, -y) has the law of (x, y)
-        e, mass_x = _rule(1001, 9.0, self.correlation.dtype)
+        y, mass_y = _rule(101, 9.0, self.correlation.dtype)
+        y, mass_y = y[50:], torch.cat([mass_y[50:51], 2 * mass_y[51:]])  # (-x, -y) has the law of (x, y)
+        e, mass_x = _rule(601, 9.0, self.correlation.dtype)
         other = self.log_ratio(e, y[:, None])  # x ~ p(x)
         partner = self.log_ratio(self.correlation * y[:, None] + (1 - self.correlation**2).sqrt() * e, y[:, None])
         total = torch.zeros_like(self.correlation)
@@ -101,7 +101,7 @@ class BivariateGaussian:
         k = self._samples(samples)
         if k == 1:
             return self.mutual_information() - self.correlation**2 / (1 - self.correlation**2)
-        e, mass = _rule(241, 9.0, self.correlation.dtype)
+        e, mass = _rule(361, 9.0, self.correlation.dtype)
         log_r = self.log_ratio(e[:, None], e).flatten()
         return _expected_log_mean(log_r, torch.outer(mass, mass).flatten(), k, None)
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Gamma, Weibull, constraints
 
+from elbo.problems._kernels import digamma, trigamma
 from elbo.problems._line import LineRule
 from elbo.problems._pairs._pair import Pair
 from elbo.problems._problem import log_prob
@@ -35,8 +36,8 @@ class WeibullGammaPair(Pair):
     def reverse_kl(self) -> Tensor:
         """E_p log p - log k + k log l - (k - 1) E_p log z + E_p z^k / l^k."""
         k, l, a, b = self.k, self.l, self.a, self.b  # noqa: E741
-        mean_log = torch.digamma(a) - b.log()
-        entropy = a - b.log() + torch.lgamma(a) + (1 - a) * torch.digamma(a)
+        mean_log = digamma(a) - b.log()
+        entropy = a - b.log() + torch.lgamma(a) + (1 - a) * digamma(a)
         power = torch.exp(torch.lgamma(a + k) - torch.lgamma(a) - k * torch.log(l * b))
         return -entropy - k.log() + k * l.log() - (k - 1) * mean_log + power
 
@@ -71,10 +72,10 @@ class WeibullGammaPair(Pair):
         c, d = (a - k) / k, b * l  # log p/q = c log E - d E^(1/k) + E + const
         r = 1 / k
         gamma_r, gamma_2r = torch.exp(torch.lgamma(1 + r)), torch.exp(torch.lgamma(1 + 2 * r))
-        psi_1 = torch.digamma(torch.ones_like(k))
-        log_power = gamma_r * (torch.digamma(1 + r) - psi_1)  # Cov(log E, E^r)
+        psi_1 = digamma(torch.ones_like(k))
+        log_power = gamma_r * (digamma(1 + r) - psi_1)  # Cov(log E, E^r)
         return (
-            c * c * torch.polygamma(1, torch.ones_like(k))
+            c * c * trigamma(torch.ones_like(k))
             + d * d * (gamma_2r - gamma_r * gamma_r)
             + 1
             - 2 * c * d * log_power
