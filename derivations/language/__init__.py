@@ -18,6 +18,7 @@ from derivations.language.printing import latex, text
 from derivations.language.proof import Proof, missing, needless, prove
 from derivations.language.rules import RULES, Rule
 from derivations.language.terms import (
+    PI,
     Density,
     Exp,
     Function,
@@ -36,6 +37,7 @@ from derivations.language.terms import (
 )
 
 __all__ = [
+    "PI",
     "KL",
     "RULES",
     "At",

@@ -20,6 +20,7 @@ class Definition:
     left: Term
     right: Term
     source: str = ""
+    of_instances: bool = False
 
     def __post_init__(self) -> None:
         if self.name in RULES:

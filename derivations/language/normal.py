@@ -191,16 +191,16 @@ class Normaliser(Expectations):
 
     def exponential(self, argument: Poly) -> Poly:
         """exp of a canonical argument; exp(log a) = a, exp(a + b) = exp(a) exp(b) under the rule for logarithms."""
+        if not argument:
+            return Poly.constant(1)
         if "log of a product" not in self.rules:
             return self.atom(Exponential(argument))
-        out, rest = Poly.constant(1), Poly({})
+        out = Poly.constant(1)
         for monomial, c in argument.terms.items():
-            a = Poly({monomial: Fraction(1)}).single_atom()
-            if isinstance(a, Logarithm):
-                out = out * a.argument.power(c)
-            else:
-                rest = rest + Poly({monomial: c})
-        return out * self.atom(Exponential(rest)) if rest else out
+            piece = Poly({monomial: Fraction(1)})
+            a = piece.single_atom()
+            out = out * (a.argument.power(c) if isinstance(a, Logarithm) else Poly.atom(Exponential(piece), c))
+        return out
 
     def derivative(self, body: Poly, by: Symbol) -> Poly:
         """Derivative of a canonical body."""

@@ -52,7 +52,7 @@ def _rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "log of a product",
-            r"\log(a\, b) = \log a + \log b,\quad \log a^{k} = k \log a,\quad \log e^{a} = a",
+            r"\log(a\, b) = \log a + \log b,\quad \log a^{k} = k \log a,\quad \log e^{a} = a,\quad e^{a + b} = e^{a} e^{b}",
             "a and b are positive",
             "definition of the natural logarithm",
             True,

@@ -199,6 +199,10 @@ def _tuple(value: object) -> tuple:  # type: ignore[type-arg]
     return tuple(value) if isinstance(value, Iterable) else (value,)
 
 
+PI = Parameter("pi", r"\pi", positive=True)
+"""The number π; every witness knows its value."""
+
+
 def log(argument: Exact) -> Log:
     """Natural logarithm of a term."""
     return Log(term(argument))

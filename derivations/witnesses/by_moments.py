@@ -3,8 +3,9 @@
 from derivations.language.derivation import Derivation, Instance
 from derivations.language.free import variables
 from derivations.language.model import Definition
-from derivations.language.terms import Density, Log
+from derivations.language.terms import Density, Log, Term
 from derivations.witnesses.gaussian import Gaussian, Place
+from derivations.witnesses.rationals import LogSum
 from derivations.witnesses.statement import Statement
 from derivations.witnesses.timelimit import time_limit
 from derivations.witnesses.verdict import Finding, Judgement, NotApplicable, OutOfTime
@@ -20,6 +21,7 @@ class ByMoments:
     def __init__(self, derivation: Derivation) -> None:
         self.derivation = derivation
         self._made: dict[int, Gaussian] = {}
+        self._known: dict[tuple[int, Term], LogSum] = {}
 
     def _gaussian(self, number: int) -> Gaussian:
         if number not in self._made:
@@ -29,6 +31,15 @@ class ByMoments:
                 d.model, d.instances[number], [d.start, *(s.expression for s in d.steps), *wrong]
             )
         return self._made[number]
+
+    def _value(self, gaussian: Gaussian, number: int, term: Term) -> LogSum:
+        """A term at free variables that are symbols; the sides of neighbouring steps are computed once."""
+        if (number, term) not in self._known:
+            place: Place = {}
+            for v in sorted(variables(term), key=lambda v: v.name):
+                place, _ = gaussian.bind(v, place)
+            self._known[number, term] = gaussian.value(term, place)
+        return self._known[number, term]
 
     def ask(self, statement: Statement) -> Judgement:
         """Every instance within reach must confirm, and there must be one."""
@@ -57,10 +68,9 @@ class ByMoments:
         try:
             with time_limit(SECONDS):
                 gaussian = self._gaussian(number)
-                place: Place = {}
-                for v in sorted(variables(statement.left) | variables(statement.right), key=lambda v: v.name):
-                    place, _ = gaussian.bind(v, place)
-                difference = gaussian.value(statement.left, place) - gaussian.value(statement.right, place)
+                difference = self._value(gaussian, number, statement.left) - self._value(
+                    gaussian, number, statement.right
+                )
         except NotApplicable as reason:
             return Judgement(self.name, Finding.NOT_APPLICABLE, str(reason))
         except OutOfTime:

@@ -1,16 +1,23 @@
 """The witness that integrates: each side on a grid, with a bound on its error, and the difference must lie within the bounds."""
 
+from fractions import Fraction
+
 import torch
 
 from derivations.language.derivation import Derivation, Instance
 from derivations.language.free import variables
+from derivations.language.functionals import E
+from derivations.language.model import Definition
+from derivations.language.terms import Density, Log, Number
 from derivations.witnesses.depth import depth
+from derivations.witnesses.families import Families
 from derivations.witnesses.magnitude import rounding
 from derivations.witnesses.numeric import Numeric
 from derivations.witnesses.spaces import InstanceSpace
 from derivations.witnesses.statement import Statement
 from derivations.witnesses.verdict import Finding, Judgement, NotApplicable
 
+POINTS = 4  # values of the free variables at which a definition is tried
 USELESS = 1e-6  # a bound that is wider than this, relative to what is integrated, decides nothing
 
 # (points, standard deviations to either side) of the coarse and the fine grid, by the number of variables integrated together
@@ -43,9 +50,12 @@ class ByQuadrature:
 
     def ask(self, statement: Statement) -> Judgement:
         """Every instance must confirm; one that refutes is enough."""
+        return self._ask(statement, 1)
+
+    def _ask(self, statement: Statement, points: int) -> Judgement:
         if not self.derivation.instances:
             return Judgement(self.name, Finding.NOT_APPLICABLE, "the derivation has no continuous instance")
-        found = [self._on(instance, statement) for instance in self.derivation.instances]
+        found = [self._on(instance, statement, points) for instance in self.derivation.instances]
         for finding in (Finding.REFUTED, Finding.UNKNOWN):
             for judgement in found:
                 if judgement.finding is finding:
@@ -53,14 +63,33 @@ class ByQuadrature:
         applicable = [j for j in found if j.finding is Finding.CONFIRMED]
         return max(applicable, key=lambda j: j.bound or 0.0) if applicable else found[0]
 
-    def _on(self, instance: Instance, statement: Statement) -> Judgement:
+    def axiom(self, definition: Definition) -> Judgement:
+        """Whether a definition holds in the instances, at several values of its free variables."""
+        left, right = definition.left, definition.right
+        density = isinstance(left, Density)
+        if density and Families(self.derivation.model).defines(left):  # type: ignore[arg-type]
+            one = E(left, 1) if isinstance(left, Density) else left
+            return self.ask(Statement(one, "=", Number(Fraction(1)), ()))
+        statement = Statement(Log(left), "=", Log(right), ()) if density else Statement(left, "=", right, ())
+        return self._ask(statement, POINTS)
+
+    def _on(self, instance: Instance, statement: Statement, points: int) -> Judgement:
+        worst = Judgement(self.name, Finding.CONFIRMED, bound=-1.0)
+        for k in range(points):
+            judgement = self._at(instance, statement, None if points == 1 else k)
+            if not judgement.confirmed:
+                return judgement
+            worst = max(worst, judgement, key=lambda j: j.bound or 0.0)
+        return worst
+
+    def _at(self, instance: Instance, statement: Statement, k: int | None) -> Judgement:
         try:
             grids = GRIDS.get(
                 max(depth(statement.left, self.derivation.model), depth(statement.right, self.derivation.model))
             )
             if grids is None:
                 raise NotApplicable("more than three variables would be integrated together")
-            (left1, right1, _), (left2, right2, slack) = (self._sides(instance, statement, *grid) for grid in grids)
+            (left1, right1, _), (left2, right2, slack) = (self._sides(instance, statement, k, *grid) for grid in grids)
         except NotApplicable as reason:
             return Judgement(self.name, Finding.NOT_APPLICABLE, str(reason))
         bound = abs(left1 - left2) + abs(right1 - right2) + slack
@@ -76,9 +105,13 @@ class ByQuadrature:
             )
         return Judgement(self.name, Finding.CONFIRMED, numbers, max(gap, 0.0), bound)
 
-    def _sides(self, instance: Instance, statement: Statement, points: int, width: float) -> tuple[float, float, float]:
+    def _sides(
+        self, instance: Instance, statement: Statement, k: int | None, points: int, width: float
+    ) -> tuple[float, float, float]:
         numeric = self.numeric(instance, points, width)
         free = variables(statement.left) | variables(statement.right)
-        (place,) = numeric.space.places(free)  # type: ignore[attr-defined]
+        model = self.derivation.model
+        space = InstanceSpace(instance, model.copies)  # the same values whatever the grid
+        place = next(iter(space.places(free))) if k is None else list(space.scattered(free, POINTS))[k]
         left, right = numeric.value(statement.left, place), numeric.value(statement.right, place)
         return float(left), float(right), rounding(numeric, statement, place)

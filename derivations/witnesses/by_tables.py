@@ -36,6 +36,9 @@ class ByTables:
 
     def ask(self, statement: Statement) -> Judgement:
         """Decide an identity; try an inequality."""
+        special = self._special(statement)
+        if special:
+            return Judgement(self.name, Finding.NOT_APPLICABLE, f"{special!r} is true of particular laws only")
         try:
             with time_limit(SECONDS):
                 if statement.relation != "=":
@@ -52,6 +55,17 @@ class ByTables:
             return Judgement(self.name, Finding.CONFIRMED, f"holds for all tables ({sizes})", 0.0, 0.0)
         return Judgement(self.name, Finding.REFUTED, f"fails{' at ' + where if where else ''} ({sizes})")
 
+    def _special(self, statement: Statement) -> str | None:
+        """A definition about particular laws on which the statement rests."""
+        by = statement.by
+        if by is None:  # the derivation as a whole
+            by = tuple(name for step in self.derivation.steps for name in step.by)
+        for name in by:
+            definition = self.derivation.model.definition(name)
+            if definition is not None and definition.of_instances:
+                return name
+        return None
+
     def _try(self, statement: Statement) -> Judgement:
         from derivations.witnesses.trial import try_inequality
 
@@ -60,8 +74,10 @@ class ByTables:
     def axiom(self, definition: Definition) -> Judgement:
         """Whether a definition agrees with the primitives; a density that only the definition gives must be normalised."""
         left = definition.left
+        if definition.of_instances:
+            return Judgement(self.name, Finding.NOT_APPLICABLE, "true of particular laws only")
         if not isinstance(left, Density):
-            return self.ask(Statement(left, "=", definition.right))
+            return self.ask(Statement(left, "=", definition.right, ()))
         try:
             with time_limit(SECONDS):
                 if self.tables.families.defines(left):
@@ -75,4 +91,4 @@ class ByTables:
             return Judgement(self.name, Finding.NOT_APPLICABLE, str(reason))
         except OutOfTime:
             return Judgement(self.name, Finding.UNKNOWN, f"not decided within {SECONDS:.0f} s")
-        return self.ask(Statement(Log(left), "=", Log(definition.right)))
+        return self.ask(Statement(Log(left), "=", Log(definition.right), ()))

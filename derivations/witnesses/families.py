@@ -53,7 +53,7 @@ class Families:
     def original(self, density: t.Density) -> tuple[t.Density, dict[t.Variable, t.Variable]]:
         """The density in the names of the original variables, and the renaming."""
         names = {v: self.model.copies[v] for v in (*density.variables, *density.given) if v in self.model.copies}
-        known = density.name in self._joints and set(density.variables) <= self._joints[density.name][1]
+        known = density.name in self._joints and set(names) <= self._joints[density.name][1]
         if not names or known:
             return density, {}
         if len(set(names.values())) < len(names):

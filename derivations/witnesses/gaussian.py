@@ -47,7 +47,7 @@ class Gaussian:
         ]
         things += [t.term(instance.functions[x.name](*x.arguments)) for x in functions]
         self.vectors = {x.symbol for thing in things for x in walk(thing) if isinstance(x, m.Vector)}
-        point = {"pi": Fraction(22, 7)}
+        point = {"par_pi": Fraction(22, 7)}
         for v in sorted(names | set(model.copies.values()), key=lambda v: v.name):
             for name in self._coordinates(v):
                 for level in range(DEPTH):
@@ -75,7 +75,7 @@ class Gaussian:
 
     def number(self, value: Fraction | int) -> LogSum:
         """A constant."""
-        return LogSum.ratio(Ratio(self.field, self.field.number(Fraction(value))))
+        return LogSum.ratio(self.field.constant(Fraction(value)))
 
     def bind(self, v: t.Variable, place: Place) -> tuple[Place, list[str]]:
         """``v`` as fresh symbols, and their names."""
@@ -123,7 +123,7 @@ class Gaussian:
         return self.number(Fraction(-1, 2)) * (squares + self._log_two_pi(len(rest))) - logs
 
     def _log_two_pi(self, n: int) -> LogSum:
-        return self.number(n) * (self.symbol("pi") * self.number(2)).log()
+        return self.number(n) * (self.symbol("par_pi") * self.number(2)).log()
 
     def _integral(self, joint: t.Term, over: tuple[t.Variable, ...], place: Place) -> LogSum:
         names: list[str] = []
@@ -169,7 +169,8 @@ class Gaussian:
                 split.setdefault(k, {})[reduced] = c
             for k, terms in split.items():
                 piece = LogSum(
-                    self.field, {monomial: Ratio(self.field, self.field.ring.from_dict(terms), ratio.powers)}
+                    self.field,
+                    {monomial: Ratio(self.field, self.field.ring.from_dict(terms), ratio.powers, ratio.divisor)},
                 )
                 out[k] = out[k] + piece if k in out else piece
         return {k: v for k, v in out.items() if v.terms}
@@ -332,4 +333,4 @@ def _expanded(ratio: Ratio, generator: Any) -> Ratio:
             numerator = numerator * base**k
         else:
             powers[i] = k
-    return Ratio(ratio.field, numerator, powers)
+    return Ratio(ratio.field, numerator, powers, ratio.divisor)

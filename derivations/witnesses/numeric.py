@@ -255,8 +255,11 @@ def columns_of(grid: columns.Grid) -> list[Any]:
 
 def generic_number(name: str, positive: bool) -> float:
     """A value without special properties, the same in every run."""
+    import math
     import zlib
 
+    if name == "pi":
+        return math.pi
     u = (zlib.crc32(name.encode()) % 9973 + 0.5) / 9973
     return 0.5 + u if positive else 2 * u - 1
 

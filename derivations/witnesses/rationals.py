@@ -7,6 +7,7 @@ multiplied with each other are beyond this; they are reported, never guessed abo
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
 from derivations.language.normal import factors as prime_factors
@@ -20,15 +21,16 @@ class Field:
 
     def __init__(self, point: Mapping[str, Fraction]) -> None:
         """``point`` names the symbols and gives one admissible value of each (there signs are looked up)."""
-        from sympy import QQ
+        from sympy import ZZ
         from sympy.polys.rings import ring
 
         point = dict(point) or {"unused": Fraction(1)}
         self.names = list(point)
-        self._point = [QQ(v.numerator, v.denominator) for v in point.values()]
-        self.ring, *generators = ring(self.names, QQ)
+        self._point = list(point.values())
+        self.ring, *generators = ring(self.names, ZZ)
         self.symbol = dict(zip(self.names, generators, strict=True))
         self.bases: list[Any] = []
+        self._signs: dict[int, int] = {}
         self._index: dict[Any, int] = {}
         self._factored: dict[Any, tuple[Fraction, tuple[tuple[int, int], ...]]] = {}
         self.one = self.ring.one
@@ -49,32 +51,45 @@ class Field:
         """Content and irreducible factors, each with leading coefficients as SymPy normalises them."""
         if p not in self._factored:
             if p.is_ground:
-                self._factored[p] = (Fraction(int(p.LC.numerator), int(p.LC.denominator)) if p else Fraction(0), ())
+                self._factored[p] = (Fraction(int(p.LC)) if p else Fraction(0), ())
             else:
                 c, found = p.factor_list()
-                self._factored[p] = (
-                    Fraction(int(c.numerator), int(c.denominator)),
-                    tuple((self.base(g), k) for g, k in found),
-                )
+                self._factored[p] = (Fraction(int(c)), tuple((self.base(g), k) for g, k in found))
         return self._factored[p]
 
     def sign(self, i: int) -> int:
         """Sign of base ``i`` at the point (irreducible polynomials of positive quantities do not change it)."""
-        value = self.bases[i].evaluate(list(zip(self.ring.gens, self._point, strict=True)))
-        return -1 if value < 0 else 1
+        if i not in self._signs:
+            value = Fraction(0)
+            for exponents, c in self.bases[i].terms():
+                term = Fraction(int(c))
+                for x, k in zip(self._point, exponents, strict=True):
+                    if k:
+                        term *= x**k
+                value += term
+            self._signs[i] = -1 if value < 0 else 1
+        return self._signs[i]
 
-    def number(self, value: Fraction) -> Any:
+    def integer(self, value: int) -> Any:
         """A constant polynomial."""
-        return self.ring.ground_new(self.ring.domain(value.numerator, value.denominator))
+        return self.ring.ground_new(value)
+
+    def constant(self, value: Fraction | int) -> "Ratio":
+        """A rational number."""
+        value = Fraction(value)
+        return Ratio(self, self.integer(value.numerator), None, value.denominator)
 
 
 class Ratio:
-    """``numerator * product of bases to integer powers``; powers of bases cancel, the numerator is expanded."""
+    """``numerator / divisor * product of bases to integer powers``; powers of bases cancel, the numerator is expanded.
 
-    __slots__ = ("field", "numerator", "powers")
+    The numerator has integer coefficients and the divisor is a positive integer.
+    """
 
-    def __init__(self, field: Field, numerator: Any, powers: Mapping[int, int] | None = None) -> None:
-        self.field, self.numerator = field, numerator
+    __slots__ = ("divisor", "field", "numerator", "powers")
+
+    def __init__(self, field: Field, numerator: Any, powers: Mapping[int, int] | None = None, divisor: int = 1) -> None:
+        self.field, self.numerator, self.divisor = field, numerator, divisor
         self.powers = {i: k for i, k in (powers or {}).items() if k} if numerator else {}
 
     def __bool__(self) -> bool:
@@ -84,7 +99,7 @@ class Ratio:
         powers = dict(self.powers)
         for i, k in other.powers.items():
             powers[i] = powers.get(i, 0) + k
-        return Ratio(self.field, self.numerator * other.numerator, powers)
+        return Ratio(self.field, self.numerator * other.numerator, powers, self.divisor * other.divisor)
 
     def __add__(self, other: "Ratio") -> "Ratio":
         if not self:
@@ -92,15 +107,16 @@ class Ratio:
         if not other:
             return self
         common = {i: min(self.powers.get(i, 0), other.powers.get(i, 0)) for i in {*self.powers, *other.powers}}
-        return Ratio(self.field, self._over(common) + other._over(common), common)
+        divisor = lcm(self.divisor, other.divisor)
+        return Ratio(self.field, self._over(common, divisor) + other._over(common, divisor), common, divisor)
 
-    def _over(self, common: Mapping[int, int]) -> Any:
+    def _over(self, common: Mapping[int, int], divisor: int) -> Any:
         out = self.numerator
         for i, low in common.items():
             k = self.powers.get(i, 0) - low
             if k:
                 out = out * self.field.bases[i] ** k
-        return out
+        return out if divisor == self.divisor else out * (divisor // self.divisor)
 
     def factored(self) -> tuple[Fraction, dict[int, int]]:
         """(constant, powers of irreducible bases)."""
@@ -108,26 +124,29 @@ class Ratio:
         powers = dict(self.powers)
         for i, k in found:
             powers[i] = powers.get(i, 0) + k
-        return c, {i: k for i, k in powers.items() if k}
+        return c / self.divisor, {i: k for i, k in powers.items() if k}
 
     def reduced(self) -> "Ratio":
         """The same with a constant numerator."""
         c, powers = self.factored()
-        return Ratio(self.field, self.field.number(c), powers)
+        return Ratio(self.field, self.field.integer(c.numerator), powers, c.denominator)
 
     def inverse(self) -> "Ratio":
         """The reciprocal."""
         if not self:
             raise NotApplicable("something that is zero on every table is divided by")
         c, powers = self.factored()
-        return Ratio(self.field, self.field.number(1 / c), {i: -k for i, k in powers.items()})
+        c = 1 / c
+        return Ratio(self.field, self.field.integer(c.numerator), {i: -k for i, k in powers.items()}, c.denominator)
 
     def derivative(self, dot: Mapping[Any, Any]) -> "Ratio":
         """Derivative along the tangent ``dot`` (generator to polynomial)."""
-        out = Ratio(self.field, _along(self.numerator, dot), self.powers)
+        out = Ratio(self.field, _along(self.numerator, dot), self.powers, self.divisor)
         for i, k in self.powers.items():
             powers = {**self.powers, i: k - 1}
-            out = out + Ratio(self.field, self.numerator * _along(self.field.bases[i], dot) * k, powers)
+            slope = _along(self.field.bases[i], dot)
+            if slope:
+                out = out + Ratio(self.field, self.numerator * slope * k, powers, self.divisor)
         return out
 
 
@@ -175,7 +194,7 @@ class LogSum:
     def _of(self, other: Any) -> "LogSum":
         if isinstance(other, LogSum):
             return other
-        return LogSum.ratio(Ratio(self.field, self.field.number(Fraction(other))))
+        return LogSum.ratio(self.field.constant(Fraction(other)))
 
     def __sub__(self, other: Any) -> "LogSum":
         return self + self._of(-1) * self._of(other)
@@ -216,7 +235,7 @@ class LogSum:
         one = self.field.one
         terms: dict[LogMonomial, Ratio] = {}
         for p, k in prime_factors(c):
-            terms[((self.field.base(self.field.number(Fraction(p))), 1),)] = Ratio(self.field, one * k)
+            terms[((self.field.base(self.field.integer(p)), 1),)] = Ratio(self.field, one * k)
         for i, k in powers.items():
             terms[((i, 1),)] = Ratio(self.field, one * k)
         return LogSum(self.field, terms)

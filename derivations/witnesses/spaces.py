@@ -213,6 +213,21 @@ class InstanceSpace:
             raise NotApplicable(f"the instance {self.instance.name!r} does not say what {x.name} is")
         return numeric.value(t.term(self.instance.functions[x.name](*x.arguments)), place)
 
+    def scattered(self, free: Iterable[t.Variable], number: int) -> Iterable[Place]:
+        """Several assignments, spread over the middle of what carries the variables."""
+        for k in range(number):
+            (place,) = self.places(free)
+            values = dict(place.values)
+            for v in free:
+                if v not in self._vectors:
+                    try:
+                        lower, upper = self._range(self.copies.get(v, v))
+                    except NotApplicable:
+                        lower, upper = -1.0, 1.0
+                    u = 0.4 + 0.2 * generic_number(f"{v.name} {k}", True) - 0.1
+                    values[v] = Bound(torch.tensor(lower + u * (upper - lower), dtype=torch.float64), "free")
+            yield Place(values)
+
     def places(self, free: Iterable[t.Variable]) -> Iterable[Place]:
         """The one assignment of the free variables that the instance gives."""
         values: dict[t.Variable, Bound] = {}

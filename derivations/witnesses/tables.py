@@ -137,10 +137,9 @@ class Tables:
 
     def value(self, term: t.Term, place: Place) -> LogSum:
         """A term at one assignment of its free variables."""
-        number = self.field.number
         match term:
             case t.Number(value):
-                return LogSum.ratio(Ratio(self.field, number(value)))
+                return LogSum.ratio(self.field.constant(value))
             case t.Sum(terms):
                 out = LogSum(self.field, {})
                 for part in terms:
