@@ -54,17 +54,16 @@ def write(folder: Path | str) -> Path:
     """
     path = Path(folder) / "how-vae-losses-go-wrong.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(_lines()) + "\n", encoding="utf-8")
+    path.write_text("\n".join(_lines(path.parent.parent)) + "\n", encoding="utf-8")
     return path
 
 
-def _lines() -> Iterator[str]:
+def _lines(docs: Path) -> Iterator[str]:
     yield "# How VAE losses go wrong"
     yield ""
     yield (
         "Every finding that `elbo check` can report, from the table that the reports themselves are written from: what it "
-        "says, how it is recognised from the outside, what the model trains instead, and the line to write. "
-        "The [how-to pages](../how-to/index.md) show each target at work."
+        "says, how it is recognised from the outside, what the model trains instead, and the line to write."
     )
     mistakes = [code for code in CODES.values() if code.kind == "mistake"]
     notes = [code for code in CODES.values() if code.kind == "note"]
@@ -75,7 +74,7 @@ def _lines() -> Iterator[str]:
         if words:
             yield from ("", words)
         for code in codes:
-            yield from _entry(code)
+            yield from _entry(code, docs)
 
 
 def _place(code: Code) -> tuple[int, int]:
@@ -96,14 +95,20 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _entry(code: Code) -> Iterator[str]:
+def _entry(code: Code, docs: Path) -> Iterator[str]:
     yield from ("", f"({code.name})=", f"### `{code.name}`", "", code.definition, "")
     yield from ("Fingerprint", f": {code.fingerprint}", "", "Effect", f": {code.effect}", "")
     if code.kind == "mistake" and not _is_code(code.fix):
         yield from ("Write", f": {code.fix[:1].upper()}{code.fix[1:]}.", "")
     elif code.kind == "mistake":
         yield from ("Write", "", "```python", code.fix, "```", "")
-    yield f"The right formula is derived in [{code.page.replace('_', ' ')}](../derivations/{code.page}.md)."
+    page = next((name for name in (code.page, code.page.replace("_", "-")) if _exists(docs, name)), None)
+    if page:
+        yield f"The right formula is derived in [](../derivations/{page}.md)."
+
+
+def _exists(docs: Path, page: str) -> bool:
+    return (docs / "derivations" / f"{page}.md").is_file()
 
 
 def _is_code(fix: str) -> bool:
