@@ -13,7 +13,7 @@ from derivations.language import matrices as m
 from derivations.language import terms as t
 from derivations.language.expectations import Expectations
 from derivations.language.free import Symbol, free
-from derivations.language.model import Model
+from derivations.language.model import Definition, Model
 from derivations.language.polynomial import (
     Exponential,
     Logarithm,
@@ -80,21 +80,18 @@ class Normaliser(Expectations):
                 self.densities[canonical_density(d.left)] = d.right
         for d in cited:
             if not isinstance(d.left, t.Density):
-                ((atom, factor),) = self._lemma_left(d.left, d.name)
-                self.lemmas[atom] = (factor, d.right)
+                self._learn(d)
         self._memo.clear()
 
-    def _lemma_left(self, left: t.Term, name: str) -> Iterable[tuple[t.Term, Fraction]]:
-        poly = self(left)
+    def _learn(self, definition: Definition) -> None:
+        """Use a definition whose left side the other cited rules see as one thing; where they see further, it says nothing new."""
+        poly = self(definition.left)
         if len(poly.terms) == 1:
             ((monomial, c),) = poly.terms.items()
             if len(monomial) == 1:
                 ((atom, k),) = monomial
                 if k == 1:
-                    return ((atom, c),)
-        raise InputValueError(
-            f"the left side of definition {name!r} reads {poly.to_term()} under the cited rules; it must be a single thing"
-        )
+                    self.lemmas[atom] = (c, definition.right)
 
     def assume(self, kind: str, *about: Any) -> None:
         """Record a side condition."""

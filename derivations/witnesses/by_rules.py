@@ -8,16 +8,18 @@ from derivations.witnesses.verdict import Finding, Judgement
 
 
 class ByRules:
-    """Normal forms under the cited rules (all rules for a statement that cites none)."""
+    """Normal forms under the cited rules (all rules, and the definitions of the derivation, for a statement that cites none)."""
 
     name = "rules"
 
     def __init__(self, derivation: Derivation) -> None:
         self.model = derivation.model
+        names = [name for step in derivation.steps for name in step.by if name not in RULES]
+        self.cited = tuple(dict.fromkeys(names))
 
     def ask(self, statement: Statement) -> Judgement:
         """Confirmed if the statement follows; refuted if it does not."""
-        by = statement.by if statement.by is not None else (*RULES, *(d.name for d in self.model.definitions))
+        by = statement.by if statement.by is not None else (*RULES, *self.cited)
         try:
             proof = prove(statement.left, statement.relation, statement.right, self.model, by)
         except RecursionError:
