@@ -7,13 +7,16 @@ import numpy as np
 from torch import Tensor
 
 from elbo.checking._case import Case
-from elbo.checking._fit import exponent, formula, least_squares, sparse
+from elbo.checking._fit import close, exponent, formula, least_squares, sparse
 from elbo.checking._gaussian_forms import SAME, log_type_atoms, positive_type_atoms
 from elbo.checking._guard import FunctionError
 from elbo.checking._sizes import Sizes
 from elbo.checking._terms import EXACT, LOOSE, Atom, Form, Measured, TermFit, measure, orders_of, search
 
-AXES = {"B": "batch", "D": "latent", "P": "data", "C": "channels", "S": "space", "c": "channels", "s": "space"}
+AXES = {
+    "B": "batch", "D": "latent", "P": "data", "C": "channels", "H": "height", "W": "width", "c": "channels", "h": "height",
+    "w": "width",
+}  # fmt: skip
 
 Draw = Callable[[Case, int, Sequence[int]], Tensor]
 
@@ -90,14 +93,10 @@ class Fitted:
     def constant(self, axes: Sequence[str]) -> float:
         """The weight with its powers of the sizes divided out: what no shape explains."""
         w = self.term.weight
-        size = {"B": self.sizes.B, "D": self.sizes.D, "P": self.sizes.P}
-        for field_, channel, space in (("latent", "C", "S"), ("data", "c", "s")):
-            dims: tuple[int, ...] = getattr(self.sizes, field_)
-            size[channel], size[space] = dims[0], int(np.prod(dims[1:])) if len(dims) > 1 else 1
         for axis in axes:
             e = self.term.weight_exponent(axis)
             if e:
-                w = w / float(size[axis]) ** e
+                w = w / float(self.sizes.extent(axis)) ** e
         return w
 
 
@@ -137,9 +136,9 @@ def fit_block(case: Case, block: Block, sizes: Sizes, others: Others = nothing_e
         if right:
             return Fitted(block, right[0], sizes, draw, "exact")
     for draw, measured in seen:
-        right = [t for t in search(measured, block.forms, orders, LOOSE) if not t.slips]
-        if right:
-            return Fitted(block, right[0], sizes, draw, "loose")
+        for term in [t for t in search(measured, block.forms, orders, LOOSE) if not t.slips]:
+            if _holds_elsewhere(case, block, sizes, others, draw, term):
+                return Fitted(block, term, sizes, draw, "loose")
     if not seen:
         if refused is not None:
             raise refused
@@ -152,11 +151,27 @@ def fit_block(case: Case, block: Block, sizes: Sizes, others: Others = nothing_e
     return Fitted(block, slipped[0], sizes, draw, "exact") if slipped else None
 
 
+def _holds_elsewhere(case: Case, block: Block, sizes: Sizes, others: Others, draw: Draw, term: TermFit) -> bool:
+    """A fit within a stabiliser's reach must also hold where it was not made: on other draws, over a wider range."""
+
+    def wider(c: Case, i: int, shape: Sequence[int]) -> Tensor:
+        values = draw(c, i, shape)
+        binary = bool(((values == 0) | (values == 1)).all())
+        return values if binary else values**2 if bool((values < 1).all()) else values * c.uniform(shape, 0.5, 1.6)
+
+    try:
+        measured = sample(case, block, sizes, others, wider, 6)
+    except FunctionError:
+        return True
+    wanted = measured.features(term.form.atoms, term.order) @ term.fit.coefficients + term.fit.intercept
+    return bool(np.abs(measured.values - wanted).max() <= 4e-3 * (np.ptp(measured.values) + 1e-12))
+
+
 def scale(case: Case, fitted: Fitted, others: Others = nothing_else) -> None:
-    """Fill in how every coefficient scales when one axis is doubled; axes that the function refuses are ``fixed``."""
+    """Fill in how every coefficient scales when one axis grows; axes that the function refuses are ``fixed``."""
     block, term = fitted.block, fitted.term
-    for axis, sizes in fitted.sizes.doubled():
-        if ("D" if axis in "DCS" else "P" if axis in "Pcs" else "B") not in "".join(case.letters):
+    for axis, factor, sizes in fitted.sizes.varied():
+        if ("D" if axis in "DCHW" else "P" if axis in "Pchw" else "B") not in "".join(case.letters):
             continue
         try:
             measured = sample(case, block, sizes, others, fitted.draw, len(term.form.atoms) + 4)
@@ -169,10 +184,22 @@ def scale(case: Case, fitted: Fitted, others: Others = nothing_else) -> None:
         else:
             largest = np.abs(term.fit.coefficients).max()
             term.exponents[axis] = [
-                0.0 if abs(a) < 1e-9 * largest else exponent(float(a), float(b))
+                0.0 if abs(a) < 1e-9 * largest else exponent(float(a), float(b), factor)
                 for a, b in zip(term.fit.coefficients, fit.coefficients, strict=True)
             ]
         fitted.varied.append(axis)
+    _prefer_one(fitted)
+
+
+def _prefer_one(fitted: Fitted) -> None:
+    """Where atoms disagree about the weight, take the atom whose weight is one once the reductions are divided out."""
+    term = fitted.term
+    constant = fitted.constant(fitted.varied)
+    if not term.slips or not constant or close(abs(constant), 1.0):
+        return
+    unit = abs(term.weight / constant)
+    if any(right and close(abs(r), unit) for r, right in zip(term.ratios, term.form.right, strict=True)):
+        term.plain = (unit,)
 
 
 def extend_kl(case: Case, block: Block, sizes: Sizes, others: Others) -> TermFit | None:
@@ -255,6 +282,9 @@ def extend_with(atoms: Callable[[], list[Atom]]) -> Callable[[Case, Block, Sizes
                     if np.linalg.matrix_rank(full - full.mean(0), tol=1e-9 * np.abs(full).max()) < full.shape[1]:
                         continue
                     term = TermFit(order, wide, least_squares(full, measured.values))
+                    share = np.abs(term.fit.coefficients[: len(own)]) * np.ptp(full[:, : len(own)], axis=0)
+                    if share.max() < 1e-6 * np.ptp(measured.values):
+                        continue
                     if term.fit.residual < EXACT and (best is None or len(term.slips) < len(best.slips)):
                         best = term
             if best is not None:

@@ -42,6 +42,7 @@ class Case:
     candidates: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     undecided: str = ""
+    noisy: str = ""
     computes: str = ""
     contract: str = ""
     counterexample: Counterexample | None = None

@@ -136,7 +136,7 @@ def formula_of(term: TermFit, constant: float = 0.0) -> str:
 
 
 def judge_floor(case: Case, fitted: Fitted, others: Others = nothing_else) -> bool:
-    """For a term that is right only far from zero: free bits, or a capacity. False if it is neither."""
+    """Where the value at q = p is not the formula's: free bits, or a capacity. False if it is neither."""
     given = others(fitted.sizes)
     evaluate = evaluator(case, fitted.block, given)
     shape = fitted.sizes.shape(fitted.block.letters)
@@ -148,8 +148,10 @@ def judge_floor(case: Case, fitted: Fitted, others: Others = nothing_else) -> bo
         return evaluate(back)
 
     far = at(17.0) - evaluate_formula(fitted, 17.0, level)
-    floor = at(0.0) - far
     w = abs(fitted.term.weight)
+    if abs(at(0.0) - far - evaluate_formula(fitted, 0.0, level)) < 1e-6 * w:
+        return False
+    floor = at(0.0) - far - evaluate_formula(fitted, 0.0, level)
     near, mid = at(0.01), at(0.3)
     if close(near, at(0.0), 1e-12) and floor / w > 1e-6:
         case.find(

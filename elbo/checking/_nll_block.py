@@ -1,6 +1,7 @@
 """The reconstruction term, alone or inside a loss: slips, constants, decoder variance, edges."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -82,7 +83,10 @@ def bernoulli_edges(case: Case, fitted: Fitted, shape: Sequence[int], rest: Sequ
         (f"recon = {r:g}, x = {x:g}", at(r, x), abs(r) * count if logits and (r > 0) != (x > 0) else 0.0)
         for r, x in points
     ]
-    check_edges(case, edges, fix="F.binary_cross_entropy_with_logits(logits, x, reduction='none')")
+    if not fitted.term.slips:
+        check_edges(case, edges, fix="F.binary_cross_entropy_with_logits(logits, x, reduction='none')")
+    if not logits and not rest and not fitted.term.slips:
+        _probability_range(case, fitted, at, count)
     if logits and not case.has("not-finite") and not rest:
         low, high = case.attempt(*at(60.0, 0.0)), case.attempt(*at(120.0, 0.0))
         if low is not None and high is not None and close(float(low.sum()), float(high.sum()), 1e-9):
@@ -91,3 +95,20 @@ def bernoulli_edges(case: Case, fitted: Fitted, shape: Sequence[int], rest: Sequ
                 "the logits are clamped: beyond some size the value does not change any more",
                 evidence=evidence(float(high.sum()), 120.0, "recon = 120, x = 0"),
             )
+
+
+def _probability_range(case: Case, fitted: Fitted, at: Callable[[float, float], list[Tensor]], count: int) -> None:
+    """Walk a probability towards zero where x = 1: flat before −log r is a clamp."""
+    weight = fitted.term.weight * count
+    rest = fitted.term.fit.intercept
+    for r in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
+        here, further = (case.attempt(*[t.to(torch.float64) for t in at(v, 1.0)]) for v in (r, r / 100))
+        if here is None or further is None:
+            return
+        if close(float(here.sum()), float(further.sum()), 1e-9):
+            case.find(
+                "clamped",
+                f"the probability is clamped: below {r:g} the value does not change any more",
+                evidence=evidence(float(here.sum() - rest) / weight, -math.log(r), f"recon = {r:g}, x = 1"),
+            )
+            return

@@ -59,7 +59,7 @@ def judge_reduction(case: Case, fitted: Fitted, inner: Sequence[str], averaged: 
     Args:
         case: where findings go.
         fitted: the term with its exponents.
-        inner: the axes that must be summed: ("D",) or ("C", "S"); ("P",) or ("c", "s").
+        inner: the axes that must be summed: ("D",) or ("C", "H", "W"); ("P",) or ("c", "h", "w").
         averaged: the code for a mean over all of them.
         symbol: how the message calls their product.
     """
@@ -134,9 +134,9 @@ def judge_constant_factor(case: Case, fitted: Fitted, k: float, averaged: str, w
 def same_number(fitted: Fitted, size: float) -> list[str]:
     """Codes that would give this number at the sizes which could not be varied."""
     codes = []
-    if any(a in fitted.fixed for a in "DCS") and close(size, 1 / fitted.sizes.D):
+    if any(a in fitted.fixed for a in "DCHW") and close(size, 1 / fitted.sizes.D):
         codes.append("kl-averaged-over-latent")
-    if any(a in fitted.fixed for a in "Pcs") and (
+    if any(a in fitted.fixed for a in "Pchw") and (
         close(size, 1 / fitted.sizes.P) or close(size, float(fitted.sizes.P))
     ):
         codes.append("reconstruction-averaged")

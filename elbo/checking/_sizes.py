@@ -39,16 +39,28 @@ class Sizes:
         """Number of data coordinates."""
         return math.prod(self.data)
 
-    def doubled(self) -> Iterator[tuple[str, "Sizes"]]:
-        """(axis, sizes with that axis doubled): B, then D or (C, S) of the latent, then P or (c, s) of the data."""
-        yield "B", replace(self, B=2 * self.B)
-        for field, flat, channel, space in (("latent", "D", "C", "S"), ("data", "P", "c", "s")):
-            now: tuple[int, ...] = getattr(self, field)
-            if len(now) == 1:
-                yield flat, replace(self, **{field: (2 * now[0],)})
-            else:
-                yield channel, replace(self, **{field: (2 * now[0], *now[1:])})
-                yield space, replace(self, **{field: (now[0], 2 * now[1], *now[2:])})
+    def varied(self) -> Iterator[tuple[str, float, "Sizes"]]:
+        """(axis, factor, sizes with that axis larger): B, then D or (C, H, W) of the latent, then P or (c, h, w) of the data.
+
+        The usual sizes are doubled. A size that the function insists on grows by one, so that a ``view(-1, 784)`` cannot fold
+        a multiple into the batch.
+        """
+        yield "B", 2.0, replace(self, B=2 * self.B)
+        for flat, axes, now, usual in (
+            ("D", "CHW", self.latent, (FLAT.latent, MAPS.latent)),
+            ("P", "chw", self.data, (FLAT.data, IMAGE.data)),
+        ):
+            for i, n in enumerate(now):
+                larger = 2 * n if now in usual else n + 1
+                changed = (*now[:i], larger, *now[i + 1 :])
+                sizes = replace(self, latent=changed) if flat == "D" else replace(self, data=changed)
+                yield (flat if len(now) == 1 else axes[i % 3]), larger / n, sizes
+
+    def extent(self, axis: str) -> int:
+        """The size of an axis as :meth:`varied` calls it."""
+        if axis in "BDP":
+            return {"B": self.B, "D": self.D, "P": self.P}[axis]
+        return self.latent["CHW".index(axis)] if axis in "CHW" else self.data["chw".index(axis)]
 
 
 FLAT = Sizes()
@@ -60,31 +72,45 @@ def find(run: Callable[[Sizes], Any], letters: str, base: Sizes | None = None) -
     """The first sizes at which ``run`` does not raise; what it raised at the usual sizes if there are none."""
     first: FunctionError | None = None
     said: list[int] = []
-    layouts = [base] if base else [FLAT, IMAGE, MAPS] if "P" in letters else [FLAT, MAPS]
-    for sizes in layouts:
+
+    def works(sizes: Sizes) -> bool:
+        nonlocal first
         try:
             run(sizes)
         except FunctionError as error:
             first = first or error
-            said += [int(n) for n in re.findall(r"\d+", str(error)) if 1 < int(n) < 200_000]
-        else:
+            said.extend(int(n) for n in re.findall(r"\d+", str(error)) if 1 < int(n) < 200_000)
+            return False
+        return True
+
+    def candidates() -> Iterator[Sizes]:
+        if base:
+            yield base
+            return
+        yield FLAT
+        yield from list(_named(letters, said))
+        yield from (IMAGE, MAPS) if "P" in letters else (MAPS,)
+        yield from list(_guesses(letters, said))
+
+    for sizes in candidates():
+        if works(sizes):
             return sizes
     assert first is not None
-    if base is None:
-        for sizes in _guesses(letters, said):
-            try:
-                run(sizes)
-            except FunctionError:
-                continue
-            return sizes
     raise first
+
+
+def _named(letters: str, said: Sequence[int]) -> Iterator[Sizes]:
+    """Sizes from the numbers in the first exception (those of the probe itself left out)."""
+    own = {2, 3, 5, 6, 10, 15, 30}
+    for n in dict.fromkeys(n for n in said if n not in own):
+        if "D" in letters:
+            yield Sizes(latent=(n,))
+        if "P" in letters:
+            yield Sizes(data=(n,))
 
 
 def _guesses(letters: str, said: Sequence[int]) -> Iterator[Sizes]:
     said = [n for n in dict.fromkeys(said) if n not in (2, 3, 5, 10, 6, 15, 30, 120)]
-    if "D" in letters:
-        for d in said:
-            yield Sizes(latent=(d,))
     if "P" in letters:
         for p in (*said, *(n for n in USUAL_DATA if n not in said)):
             yield Sizes(data=(p,))
@@ -124,10 +150,11 @@ def _one(shapes: Mapping[str, Any], roles: Mapping[str, str]) -> Sizes:
         if key == "B":
             sizes = replace(sizes, B=size[0])
         elif key in ("D", "P"):
-            sizes = replace(sizes, **{"latent" if key == "D" else "data": size})
+            sizes = replace(sizes, latent=size) if key == "D" else replace(sizes, data=size)
         elif key in roles:
-            field = "latent" if "D" in roles[key] else "data"
-            sizes = replace(sizes, B=size[0], **{field: size[1:] or (1,)})
+            rest = size[1:] or (1,)
+            sizes = replace(sizes, B=size[0])
+            sizes = replace(sizes, latent=rest) if "D" in roles[key] else replace(sizes, data=rest)
         else:
             raise InputValueError(
                 f"shapes has the key {key!r}; expected B, D, P or one of the roles {', '.join(roles)}, each with its size"

@@ -76,7 +76,12 @@ class Subject:
     def tensor(self, *tensors: Tensor, **settings: Any) -> Tensor:
         """The part of the output that is judged, attached to the graph."""
         if self.noise is not None:
-            return self.noise.expectation(lambda: self._read(self.raw(*tensors, **settings)))
+            rule, self.noise = self.noise, None
+            try:
+                exact: Tensor = rule.expectation(lambda: self._read(self.raw(*tensors, **settings)))
+            finally:
+                self.noise = rule
+            return exact
         return self._read(self.raw(*tensors, **settings))
 
     def value(self, *tensors: Tensor, **settings: Any) -> Tensor:
@@ -200,6 +205,15 @@ def _in_double(function: Any) -> Any:
     return function
 
 
+def _bound(function: Any) -> set[str]:
+    """Parameters that a partial has already fixed: the user's choice, never varied."""
+    names: set[str] = set()
+    while isinstance(function, functools.partial):
+        names |= set(function.keywords)
+        function = function.func
+    return names
+
+
 def _signature(function: Any, name: str, count: int, optional: int) -> tuple[list[str], dict[str, Any], bool]:
     """(names of the tensor arguments, further parameters with their defaults, whether they go by keyword)."""
     anonymous = [f"argument {i + 1}" for i in range(count)]
@@ -208,6 +222,8 @@ def _signature(function: Any, name: str, count: int, optional: int) -> tuple[lis
         parameters = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):
         return anonymous[: count - optional], {}, False
+    bound = _bound(function)
+    parameters = [p for p in parameters if p.name not in bound]
     kinds = inspect.Parameter
     positional = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     if positional and positional[0].name == "self" and not hasattr(function, "__self__"):

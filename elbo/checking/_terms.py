@@ -84,6 +84,7 @@ class TermFit:
     form: Form
     fit: Fit
     exponents: dict[str, list[float | None]] = field(default_factory=dict)
+    plain: tuple[float, ...] = ()
 
     @property
     def ratios(self) -> list[float]:
@@ -92,9 +93,12 @@ class TermFit:
 
     @property
     def weight(self) -> float:
-        """The factor on the term: the ratio on which most atoms agree (the first atom's on a tie)."""
+        """The factor on the term: the ratio on which most atoms agree; where they differ, one of the ``plain`` reductions."""
         expected = [r for r, right in zip(self.ratios, self.form.right, strict=True) if right]
-        votes = [sum(close(r, other) for other in expected) if abs(r) > 1e-9 else 0 for r in expected]
+        plain = [r for r in expected if any(close(abs(r), p) for p in self.plain)]
+        expected = plain or expected
+        largest = max(abs(r) for r in expected)
+        votes = [sum(close(r, other) for other in expected) if abs(r) > 1e-9 * largest else 0 for r in expected]
         return expected[int(np.argmax(votes))]
 
     @property

@@ -25,8 +25,8 @@ def judge_weights(case: Case, kl: Fitted, nll: Fitted) -> Weights:
     """Findings about reductions, signs and constant weights of (KL, reconstruction term)."""
     sizes = kl.sizes
     varied = [a for a in kl.varied if a in nll.varied]
-    latent = [a for a in ("D", "C", "S") if a in varied]
-    data = [a for a in ("P", "c", "s") if a in varied]
+    latent = [a for a in ("D", "C", "H", "W") if a in varied]
+    data = [a for a in ("P", "c", "h", "w") if a in varied]
     ek = {a: kl.term.weight_exponent(a) for a in varied}
     er = {a: nll.term.weight_exponent(a) for a in varied}
     kk, kr = kl.constant(varied), nll.constant(varied)
@@ -212,18 +212,19 @@ def _fixed_size(case: Case, kl: Fitted, nll: Fitted, beta: float) -> bool:
     fixed = {*kl.fixed, *nll.fixed}
     codes: list[str] = []
     factors = [1.0, 2.0, 0.5] if family(nll) != "Bernoulli" else [1.0]
-    if fixed & set("Pcs"):
+    if fixed & set("Pchw"):
         if any(close(beta / f, float(sizes.P)) for f in factors):
             codes.append("reconstruction-averaged")
         if any(close(beta / f, 1 / sizes.P) for f in factors):
-            codes.append("kl-averaged-over-latent")
-    if fixed & set("DCS") and any(close(beta / f, 1 / sizes.D) for f in factors):
+            codes.append("effective-beta")
+            case.maybe("effective-beta", "reconstruction-averaged")
+    if fixed & set("DCHW") and any(close(beta / f, 1 / sizes.D) for f in factors):
         codes.append("kl-averaged-over-latent")
     if "B" in fixed and any(close(beta / f, c) for f in factors for c in (float(sizes.B), 1 / sizes.B)):
         codes.append("batch-reduction-mismatch")
     if not codes:
         return False
-    code = codes[0] if not (codes[0] == "kl-averaged-over-latent" and close(beta, 1 / sizes.P)) else "effective-beta"
+    code = codes[0]
     case.find(
         code,
         f"the weight of the KL relative to the reconstruction term is {number(beta)} at the one size that could be probed "

@@ -20,10 +20,12 @@ from elbo.checking._kl_block import (
     neutral,
     spread_of,
 )
+from elbo.checking._noisy import settle_noise
 from elbo.checking._numerics import check_edges, check_gradients, check_single
 from elbo.checking._reductions import batch_word, judge_constant_factor, judge_reduction, output_axes
 from elbo.checking._search import smallest
 from elbo.checking._terms import predicted
+from elbo.checking._tiles import judge_tiles
 from elbo.checking.targets import Target
 
 ROLES = {"mean": "BD", "spread": "BD"}
@@ -40,22 +42,26 @@ def judge(case: Case) -> None:
         "BD",
         base[0] if base else None,
     )
+    sizes, free = settle_noise(case, sizes, lambda s: [case.uniform(s.shape("BD"), 0.3, 2.2) for _ in range(2)])
+    if case.undecided:
+        return
     out = subject.value(*[case.uniform(sizes.shape("BD"), 0.3, 2.2) for _ in range(2)])
-    axes_right = output_axes(case, out, sizes, "BD")
+    axes_right = output_axes(case, out, sizes, "BD") if free else True
+    case.adopted.setdefault("output", "scalar")
     fitted = fit_block(case, kl_block(), sizes)
     if fitted is None:
         unexplained(case, sizes)
         return
-    scale(case, fitted)
+    if free:
+        scale(case, fitted)
     order = fitted.term.order
     case.adopted["arguments"] = ", ".join(("mean", "spread")[order.index(i)] for i in range(2))
     if order != (0, 1):
         case.find("argument-order", "the spread comes first and the mean second")
-    far = fitted.draw.__name__.startswith("far")
-    floor = judge_floor(case, fitted) if far else False
+    floor = not fitted.term.slips and judge_floor(case, fitted)
     judge_slips(case, fitted, RIGHT)
     judge_spread(case, fitted, subject.names[order[1]])
-    inner = ("D",) if len(sizes.latent) == 1 else ("C", "S")
+    inner = ("D",) if len(sizes.latent) == 1 else ("C", "H", "W")
     k = judge_reduction(case, fitted, inner, "kl-averaged-over-latent", "D")
     judge_sign(case, k)
     if not (floor and case.has("capacity")):
@@ -69,6 +75,7 @@ def judge(case: Case) -> None:
             judge_constant(case, fitted)
         judge_range(case, fitted, fitted.term.fit.intercept)
         single_points(case, fitted, sizes)
+    judge_noise(case)
     if not axes_right:
         return
     if case.wrong:
@@ -106,6 +113,14 @@ def judge_constant(case: Case, fitted: object) -> None:
     found = term.fit.intercept
     if term.slips or abs(found - wanted) <= 1e-3 * abs(wanted):
         return
+    if abs(found) < 1e-9 * abs(wanted):
+        case.find(
+            "constant-dropped",
+            f"the constant −½ a dimension is missing: the value at q = p is {number(-wanted / term.weight)} and not 0",
+            evidence=evidence(0.0, wanted / term.weight, f"constant at (B, D) = ({sizes.B}, {sizes.D})"),
+        )
+        case.maybe("constant-dropped", "constant-wrong")
+        return
     case.find(
         "constant-wrong",
         f"the additive constant is {number(found / (term.weight * count))} a dimension instead of −½: the value at q = p is "
@@ -113,8 +128,6 @@ def judge_constant(case: Case, fitted: object) -> None:
         evidence=evidence(found / term.weight, wanted / term.weight, f"constant at (B, D) = ({sizes.B}, {sizes.D})"),
         fix="0.5 * (mean**2 + log_var.exp() - 1 - log_var), with the 1 inside the sum over dimensions",
     )
-    if abs(found) < 1e-9:
-        case.maybe("constant-wrong", "constant-dropped")
 
 
 def single_points(case: Case, fitted: object, sizes: _sizes.Sizes) -> None:
@@ -180,6 +193,14 @@ def counterexample(case: Case, fitted: object, sizes: _sizes.Sizes) -> None:
     smallest(case, ROLES, {"spread": spread.positive}, sizes, yours, expected)
 
 
+def judge_noise(case: Case) -> None:
+    """Right in expectation only; or biased, if something else is wrong with the expectation."""
+    if case.noisy and not case.wrong:
+        case.find("unbiased-estimate", "right in expectation over its own noise (exact, by quadrature nodes), not for each draw")
+    elif case.noisy:
+        case.maybe(*[f.code for f in case.found if f.kind == "mistake"], "biased-estimator")
+
+
 def unexplained(case: Case, sizes: _sizes.Sizes) -> None:
     """No formula of the dictionary fits: say where the value differs."""
     mean, s = case.uniform(sizes.shape("BD"), 0.3, 2.2), case.uniform(sizes.shape("BD"), 0.3, 2.2)
@@ -192,12 +213,20 @@ def unexplained(case: Case, sizes: _sizes.Sizes) -> None:
             evidence=evidence(yours, wanted, "mean, spread in (0.3, 2.2)"),
         )
         return
+    if case.noisy:
+        case.find(
+            "biased-estimator",
+            f"the exact expectation over its noise is {yours:.6g} where the KL is {wanted:.6g}: bias {yours - wanted:+.6g}",
+            evidence=evidence(yours, wanted, f"mean = {mean.tolist()}, spread = {s.tolist()}"),
+        )
+        return
     case.find(
         "algebra-slip",
         "the value is no sum over coordinates of a KL-like formula of (mean, spread) in any parametrisation",
         evidence=evidence(yours, wanted, "one random input, spread read as log-variance, summed"),
     )
     case.maybe("algebra-slip", "wrong-axis")
+    judge_tiles(case, [mean, s], ["BD", "BD"])
 
 
 def maps(case: Case, fitted: object) -> None:

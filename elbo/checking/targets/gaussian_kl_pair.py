@@ -11,13 +11,14 @@ from elbo.checking._case import Case, evidence
 from elbo.checking._fit import close, number
 from elbo.checking._gaussian_forms import pair_forms
 from elbo.checking._kl_block import formula_of, judge_slips, judge_spread, spread_of
+from elbo.checking._noisy import settle_noise
 from elbo.checking._numerics import check_edges, check_gradients, check_single
 from elbo.checking._reductions import batch_word, judge_constant_factor, judge_reduction, output_axes
 from elbo.checking._search import smallest
 from elbo.checking._spreads import BY_KEYWORD
 from elbo.checking._terms import Atom, predicted
 from elbo.checking.targets import Target
-from elbo.checking.targets.gaussian_kl import judge_constant, judge_sign
+from elbo.checking.targets.gaussian_kl import judge_constant, judge_noise, judge_sign
 
 ROLES = {"q_mean": "BD", "q_spread": "BD", "p_mean": "BD", "p_spread": "BD"}
 NAMES = tuple(ROLES)
@@ -74,7 +75,10 @@ def judge(case: Case) -> None:
         return [case.uniform(s.shape("BD"), 0.3, 2.2) for _ in range(4)]
 
     sizes = _sizes.find(lambda s: subject.raw(*draw(s)), "BD", base[0] if base else None)
-    axes_right = output_axes(case, subject.value(*draw(sizes)), sizes, "BD")
+    sizes, free = settle_noise(case, sizes, draw)
+    if case.undecided:
+        return
+    axes_right = not free or output_axes(case, subject.value(*draw(sizes)), sizes, "BD")
     block = Block("KL", (0, 1, 2, 3), "BD", pair_forms(), (positive,), extend_with(wrong_atoms), [*Q_FIRST, *P_FIRST])
     fitted = fit_block(case, block, sizes)
     if fitted is None or (fitted.term.slips and fitted.quality == "exact" and len(fitted.term.slips) > 1):
@@ -84,19 +88,21 @@ def judge(case: Case) -> None:
         yours, wanted = subject.total(*(ts := draw(sizes))), 0.0
         a, s, b, t = ts
         wanted = float(0.5 * (t - s + (s - t).exp() + (a - b) ** 2 / t.exp() - 1).sum())
-        case.find("algebra-slip", evidence=evidence(yours, wanted, "one random input, log-variances, summed"))
+        case.find("biased-estimator" if case.noisy else "algebra-slip", evidence=evidence(yours, wanted, "one random input, log-variances, summed"))
         return
-    scale(case, fitted)
+    case.adopted.setdefault("output", "scalar")
+    if free:
+        scale(case, fitted)
     term = fitted.term
     order = term.order
     case.adopted["arguments"] = ", ".join(NAMES[order.index(i)] for i in range(4))
     if order in P_FIRST:
         judge_direction(case, fitted.term.order)
-    if order not in (*Q_FIRST[:2], *P_FIRST[:2]):
+    if order not in (Q_FIRST[0], P_FIRST[0]):
         case.find("argument-order", f"the arguments are read as {case.adopted['arguments']}")
     judge_slips(case, fitted, RIGHT)
     judge_spread(case, fitted, subject.names[order[1]])
-    inner = ("D",) if len(sizes.latent) == 1 else ("C", "S")
+    inner = ("D",) if len(sizes.latent) == 1 else ("C", "H", "W")
     k = judge_reduction(case, fitted, inner, "kl-averaged-over-latent", "D")
     judge_sign(case, k)
     judge_constant_factor(case, fitted, k, "kl-averaged-over-latent", "KL")
@@ -126,6 +132,7 @@ def judge(case: Case) -> None:
                 )
             ],
         )
+    judge_noise(case)
     if case.wrong and axes_right:
         asked = BY_KEYWORD[case.options.spread] if case.options.spread else spread
 

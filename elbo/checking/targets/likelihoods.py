@@ -17,6 +17,7 @@ from elbo.checking._numerics import check_gradients, check_single
 from elbo.checking._reductions import batch_word, judge_constant_factor, judge_reduction, output_axes
 from elbo.checking._search import smallest
 from elbo.checking._terms import predicted
+from elbo.checking._tiles import judge_tiles
 from elbo.checking.targets import Target
 
 ROLES = {"recon": "BP", "x": "BP"}
@@ -62,7 +63,10 @@ def _judge(case: Case, name: str) -> None:
     if not scaled and (fitted is None or fitted.term.slips):
         other = fit_block(case, nll_block(ANY), sizes)
         if other is not None and not other.term.slips and other.term.form not in FORMS[name]:
+            scale(case, other)
             wrong_family(case, other, name)
+            case.adopted["reduction"] = batch_word(other.term.weight_exponent("B"), str(case.adopted["output"]))
+            judge_reduction(case, other, ("P",) if len(sizes.data) == 1 else ("c", "h", "w"), "reconstruction-averaged", "P")
             return
     if fitted is None:
         ts = draw(sizes)
@@ -72,6 +76,7 @@ def _judge(case: Case, name: str) -> None:
             evidence=evidence(subject.total(*ts), math.nan, "one random input"),
         )
         case.maybe("algebra-slip", "wrong-axis")
+        judge_tiles(case, [case.uniform(sizes.shape("BP"), 0.1, 0.9) for _ in range(count)], ["BP"] * count)
         return
     scale(case, fitted)
     term, order = fitted.term, fitted.term.order
@@ -81,11 +86,12 @@ def _judge(case: Case, name: str) -> None:
     if order != tuple(range(count)) and (not name.startswith(("gaussian", "laplace")) or scaled):
         case.find("argument-order", f"the arguments are read as {case.adopted['arguments']}")
     judge_nll_slips(case, fitted)
-    inner = ("P",) if len(sizes.data) == 1 else ("c", "s")
+    inner = ("P",) if len(sizes.data) == 1 else ("c", "h", "w")
     k = judge_reduction(case, fitted, inner, "reconstruction-averaged", "P")
     if k < 0:
-        if case.options.maximise:
+        if case.options.maximise is not False:
             case.find("maximised", "returns log p(x given recon), to be maximised")
+            case.maybe("maximised", "sign-flipped")
         else:
             case.find(
                 "sign-flipped",
@@ -122,7 +128,7 @@ def judge_scale(case: Case, fitted: Fitted, k: float) -> None:
     case.adopted["decoder_variance" if which == "σ²" else "decoder_scale"] = number(value)
     if close(size, 1.0):
         return
-    if any(a in fitted.fixed for a in "Pcs") and close(size * 1.0, 1 / fitted.sizes.P):
+    if any(a in fitted.fixed for a in "Pchw") and close(size * 1.0, 1 / fitted.sizes.P):
         case.find(
             "reconstruction-averaged",
             f"the term has the weight 1/{fitted.sizes.P} at the one size that could be probed",

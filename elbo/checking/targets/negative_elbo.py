@@ -23,6 +23,7 @@ from elbo.checking._kl_block import (
     spread_of,
 )
 from elbo.checking._nll_block import ANY, bernoulli_edges, family, judge_nll_slips, nll_block
+from elbo.checking._noisy import settle_noise
 from elbo.checking._numerics import check_gradients, check_single
 from elbo.checking._reductions import output_axes
 from elbo.checking._search import smallest
@@ -30,6 +31,7 @@ from elbo.checking._subject import as_tensor, readings
 from elbo.checking._terms import predicted
 from elbo.checking._weights import Weights, judge_weights
 from elbo.checking.targets import Target
+from elbo.checking.targets.gaussian_kl import judge_noise
 
 ROLES = {"recon": "BP", "x": "BP", "mean": "BD", "spread": "BD"}
 RIGHT = "−log p(x given recon) + ½(μ² + σ² − log σ² − 1), each summed over its coordinates, both reduced alike over the batch"
@@ -70,9 +72,16 @@ def judge(case: Case) -> None:
     case.contract = RIGHT
     base = _sizes.given(case.options.shapes, ROLES)
     found = _layouts(case, base[0] if base else None)
+    _settle_reading(case, found[0][0].draw(case, found[0][1]))
+    at, free = settle_noise(case, found[0][1], lambda s: found[0][0].draw(case, s))
+    if case.undecided:
+        return
+    if not free:
+        found = [(layout, at) for layout, _ in found]
     best: tuple[Layout, _sizes.Sizes, Fitted, Fitted] | None = None
     for layout, sizes in found:
-        _settle_reading(case, layout.draw(case, sizes))
+        if not case.noisy:
+            _settle_reading(case, layout.draw(case, sizes))
         kl, nll = _terms(case, layout, sizes)
         if kl is None or nll is None:
             continue
@@ -84,7 +93,8 @@ def judge(case: Case) -> None:
     if best is None:
         _unexplained(case, *found[0])
         return
-    _judge_fitted(case, *best)
+    _judge_fitted(case, *best, free)
+    judge_noise(case)
 
 
 def _layouts(case: Case, base: _sizes.Sizes | None) -> list[tuple[Layout, _sizes.Sizes]]:
@@ -179,11 +189,12 @@ class Fixed:
         return {i: self.cache[sizes][i] for i in self.positions}
 
 
-def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, nll: Fitted) -> None:
+def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, nll: Fitted, free: bool) -> None:
     subject = case.subject
     cache: dict[_sizes.Sizes, list[Tensor]] = {}
     with_data, with_latent = Fixed(case, layout, cache, layout.data), Fixed(case, layout, cache, layout.latent)
-    output_axes(case, subject.value(*layout.draw(case, sizes)), sizes, "BP")
+    if free:
+        output_axes(case, subject.value(*layout.draw(case, sizes)), sizes, "BP")
     roles = [""] * 4
     for fitted, names in ((nll, ("recon", "x")), (kl, ("mean", "spread"))):
         for name, place in zip(names, fitted.term.order, strict=True):
@@ -196,10 +207,10 @@ def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, n
     ):
         case.find("argument-order", f"the arguments are read as {case.adopted['arguments']}")
     case.adopted["likelihood"] = nll.term.form.adopted["likelihood"]
-    scale(case, kl, with_data)
-    scale(case, nll, with_latent)
-    far = kl.draw.__name__.startswith("far")
-    floor = judge_floor(case, kl, with_data) if far else False
+    if free:
+        scale(case, kl, with_data)
+        scale(case, nll, with_latent)
+    floor = not kl.term.slips and judge_floor(case, kl, with_data)
     judge_slips(case, kl, RIGHT.split(" + ", 1)[1].split(",")[0])
     judge_nll_slips(case, nll)
     judge_spread(case, kl, subject.names[kl.block.positions[kl.term.order[1]]])
@@ -347,6 +358,9 @@ def _unexplained(case: Case, layout: Layout, sizes: _sizes.Sizes) -> None:
         moved = [t * 0.8 + 0.1 if i in positions else t for i, t in enumerate(tensors)]
         if abs(case.subject.total(*moved) - yours) < 1e-12 * max(abs(yours), 1.0):
             touched.append(words)
+    if case.noisy:
+        case.find("biased-estimator", "its exact expectation over the noise is no likelihood plus KL in any parametrisation")
+        return
     text = (
         f"the value does not depend on {' and '.join(touched)}"
         if touched

@@ -1,0 +1,209 @@
+"""Replace the noise that a function draws, below autograd: by nodes whose weighted mean is its exact expectation.
+
+A :class:`torch.utils._python_dispatch.TorchDispatchMode` sees every draw of torch's random API, of the samplers of
+``torch.distributions`` and of dropout. For a function that is a sum over noise coordinates (every one-sample KL is), setting
+all coordinates to the same node at once, with fixed signs, gives the exact expectation from a handful of calls; whether it
+is such a sum is tested with other signs. Otherwise the full tensor grid is used where it is small.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from elbo._errors import Error
+
+aten = torch.ops.aten
+_NORMAL = (aten.randn, aten.randn_like, aten.normal_, aten.normal, aten.normal_functional)
+_UNIFORM = (aten.rand, aten.rand_like, aten.uniform_, aten.uniform)
+_COIN = (aten.bernoulli, aten.bernoulli_, aten.native_dropout)
+_OTHER = (
+    aten.multinomial, aten.exponential_, aten.cauchy_, aten.geometric_, aten.log_normal_, aten.random_, aten.randint,
+    aten.randint_like, aten.randperm, aten.poisson, aten._standard_gamma, aten._sample_dirichlet, aten.binomial,
+)  # fmt: skip
+
+
+class NotExactError(Error):
+    """The expectation over the noise is not available without sampling."""
+
+
+@dataclass
+class Draw:
+    """One draw that the function made."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+
+class Intercept(TorchDispatchMode):
+    """Record the draws; give ``supply(index, draw)`` in their place where it is not None (standard normal, or uniform)."""
+
+    def __init__(self, supply: Callable[[int, Draw], Tensor | None] | None = None) -> None:
+        super().__init__()
+        self.supply = supply
+        self.draws: list[Draw] = []
+
+    def _value(self, kind: str, like: Tensor) -> Tensor | None:
+        draw = Draw(kind, tuple(like.shape))
+        self.draws.append(draw)
+        value = self.supply(len(self.draws) - 1, draw) if self.supply else None
+        return None if value is None else value.to(like.dtype).reshape(like.shape)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        packet = func.overloadpacket
+        if packet in _NORMAL:
+            return self._normal(func, packet, args, kwargs)
+        if packet in _UNIFORM:
+            out = func(*args, **kwargs)
+            value = self._value("uniform", out)
+            if value is None:
+                return out
+            if packet is aten.uniform_ or packet is aten.uniform:
+                low = args[1] if len(args) > 1 else kwargs.get("from", 0.0)
+                high = args[2] if len(args) > 2 else kwargs.get("to", 1.0)
+                value = low + (high - low) * value
+                return args[0].copy_(value) if packet is aten.uniform_ else value
+            return value
+        if packet in _COIN:
+            return self._coin(func, packet, args, kwargs)
+        if packet in _OTHER:
+            out = func(*args, **kwargs)
+            self.draws.append(Draw("other", tuple(out.shape) if isinstance(out, Tensor) else ()))
+            return out
+        return func(*args, **kwargs)
+
+    def _normal(self, func: Any, packet: Any, args: Any, kwargs: Any) -> Any:
+        out = func(*args, **kwargs)
+        value = self._value("normal", out)
+        if value is None:
+            return out
+        if packet is aten.normal_:
+            mean = args[1] if len(args) > 1 else kwargs.get("mean", 0.0)
+            std = args[2] if len(args) > 2 else kwargs.get("std", 1.0)
+            return args[0].copy_(mean + std * value)
+        if packet in (aten.normal, aten.normal_functional):
+            return args[0] + args[1] * value
+        return value
+
+    def _coin(self, func: Any, packet: Any, args: Any, kwargs: Any) -> Any:
+        out = func(*args, **kwargs)
+        first = out[0] if isinstance(out, tuple) else out
+        self.draws.append(Draw("coin", tuple(first.shape)))
+        draw = self.draws[-1]
+        value = self.supply(len(self.draws) - 1, draw) if self.supply else None
+        if value is None:
+            return out
+        value = value.to(first.dtype).reshape(first.shape)
+        if packet is aten.bernoulli_:
+            return args[0].copy_(value)
+        if packet is aten.native_dropout:
+            keep = 1.0 - float(args[1])
+            return args[0] * value / keep, value.to(torch.bool)
+        return value
+
+
+def record(call: Callable[[], Any]) -> list[Draw]:
+    """The draws that ``call`` makes."""
+    with Intercept() as mode:
+        call()
+    return mode.draws
+
+
+@dataclass
+class Expectation:
+    """The exact expectation of a function of normal and uniform draws.
+
+    Args:
+        draws: as recorded; a call that draws otherwise is still served, coordinate by coordinate.
+        order: nodes of the rule.
+        tensor: use the full tensor grid instead of moving all coordinates together.
+        salt: chooses the fixed signs.
+    """
+
+    draws: Sequence[Draw]
+    order: int = 9
+    tensor: bool = False
+    salt: int = 0
+
+    def expectation(self, call: Callable[[], Tensor]) -> Tensor:
+        """Weighted mean of ``call()`` over the nodes."""
+        rules = self._grid() if self.tensor else self._together()
+        total: Tensor | None = None
+        for weight, supply in rules:
+            with Intercept(supply):
+                out = call()
+            total = weight * out if total is None else total + weight * out
+        assert total is not None
+        return total
+
+    def _signs(self, index: int, shape: Sequence[int]) -> Tensor:
+        count = math.prod(shape)
+        if self.salt == 0:
+            return torch.ones(count, dtype=torch.float64)
+        pattern = np.random.Generator(np.random.PCG64(1000 * self.salt + index)).integers(0, 2, count)
+        return torch.as_tensor(2.0 * pattern - 1.0)
+
+    def _together(self) -> list[tuple[float, Callable[[int, Draw], Tensor | None]]]:
+        z, w = np.polynomial.hermite_e.hermegauss(self.order)
+        u, v = np.polynomial.legendre.leggauss(self.order)
+        kinds = {draw.kind for draw in self.draws}
+        weights = v / 2 if kinds == {"uniform"} else w / w.sum()
+
+        def supplier(q: int) -> Callable[[int, Draw], Tensor | None]:
+            def supply(index: int, draw: Draw) -> Tensor | None:
+                node = float(z[q]) if draw.kind == "normal" else float(u[q])
+                moved = self._signs(index, draw.shape) * node
+                return moved if draw.kind == "normal" else (moved + 1) / 2
+
+            return supply
+
+        return [(float(weights[q]), supplier(q)) for q in range(self.order)]
+
+    def _grid(self) -> list[tuple[float, Callable[[int, Draw], Tensor | None]]]:
+        z, w = np.polynomial.hermite_e.hermegauss(self.order)
+        w = w / w.sum()
+        u, v = np.polynomial.legendre.leggauss(self.order)
+        u, v = (u + 1) / 2, v / 2
+        sizes = [math.prod(d.shape) for d in self.draws]
+        kinds = [d.kind for d, n in zip(self.draws, sizes, strict=True) for _ in range(n)]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        rules: list[tuple[float, Callable[[int, Draw], Tensor | None]]] = []
+        for picks in itertools.product(range(self.order), repeat=len(kinds)):
+            weight = math.prod(float(w[q] if k == "normal" else v[q]) for q, k in zip(picks, kinds, strict=True))
+            values = [float(z[q] if k == "normal" else u[q]) for q, k in zip(picks, kinds, strict=True)]
+
+            def supply(index: int, draw: Draw, values: list[float] = values) -> Tensor | None:
+                part = values[int(starts[index]) : int(starts[index + 1])]
+                return torch.tensor(part, dtype=torch.float64)
+
+            rules.append((weight, supply))
+        return rules
+
+
+def exact_rule(call: Callable[[], Tensor], draws: Sequence[Draw]) -> Expectation:
+    """A rule that is exact for ``call``: all coordinates together if it is a sum over them, else a small tensor grid.
+
+    Raises:
+        NotExactError: neither applies, or draws of a law other than normal and uniform.
+    """
+    kinds = {draw.kind for draw in draws}
+    if not kinds <= {"normal"} and not kinds <= {"uniform"}:
+        raise NotExactError(f"it draws noise of kinds {', '.join(sorted(kinds))}, which no exact rule covers")
+    values = []
+    for order, salt in ((9, 0), (9, 1), (9, 2), (13, 3)):
+        values.append(Expectation(draws, order, salt=salt).expectation(call).detach().to(torch.float64))
+    scale = max(float(values[0].abs().max()), 1e-12)
+    if all(float((v - values[0]).abs().max()) < 1e-8 * scale for v in values[1:]):
+        return Expectation(draws)
+    count = sum(math.prod(d.shape) for d in draws)
+    for order in (24, 10):
+        if order**count <= 600:
+            return Expectation(draws, order, tensor=True)
+    raise NotExactError("its expectation over the noise is not a sum over coordinates, and there are too many for a grid")

@@ -1,0 +1,49 @@
+"""A function that draws its own noise: give it the exact expectation, or say that there is none."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from elbo.checking._case import Case
+from elbo.checking._guard import FunctionError
+from elbo.checking._intercept import NotExactError, exact_rule, record
+from elbo.checking._sizes import Sizes
+
+TINY = Sizes(B=1, latent=(1,), data=(1,))
+
+
+def settle_noise(case: Case, sizes: Sizes, draw: Callable[[Sizes], Sequence[Tensor]]) -> tuple[Sizes, bool]:
+    """Replace the noise by an exact rule; returns the sizes at which the rule holds, and whether sizes may vary.
+
+    Where no rule is exact the case becomes undecided.
+    """
+    subject = case.subject
+    tensors = draw(sizes)
+    draws = record(lambda: subject.raw(*tensors))
+    if not draws:
+        first, again = subject.value(*tensors), subject.value(*tensors)
+        if first.shape != again.shape or not torch.equal(torch.nan_to_num(first), torch.nan_to_num(again)):
+            case.noisy = "hidden"
+            case.undecided = (
+                "two calls with the same tensors differ, and the noise is not drawn through torch: it cannot be replaced; "
+                "draw it with torch, or pass it as an argument"
+            )
+        return sizes, True
+    case.noisy = "drawn"
+    kinds = ", ".join(f"{d.kind}{list(d.shape)}" for d in draws[:4])
+    subject.guard.see(f"it draws noise ({kinds}); the draws were replaced by quadrature nodes")
+    for at, free in ((sizes, True), (TINY, False)):
+        inputs = draw(at)
+        try:
+            draws = record(lambda inputs=inputs: subject.raw(*inputs))  # type: ignore[misc]
+            subject.noise = exact_rule(lambda inputs=inputs: subject.tensor(*inputs).sum(), draws)  # type: ignore[misc]
+        except NotExactError as error:
+            subject.noise, reason = None, str(error)
+            continue
+        except FunctionError as error:
+            subject.noise, reason = None, str(error)
+            continue
+        return at, free and not subject.noise.tensor
+    case.undecided = f"the expectation over its noise is not known exactly: {reason}"
+    return sizes, True
