@@ -1,9 +1,8 @@
 """The few functions that formulas need, for NumPy arrays and for tensors alike.
 
-A formula is written once. On the CPU, where no graph is to be recorded, it is fed NumPy arrays: a call costs a
-third of what
-it costs in torch, which is most of the time for a thousand elements. Tensors serve every other case (other devices,
-``torch.func``, ``torch.compile``, derivatives of higher order).
+A formula is written once. On the CPU, where no graph is to be recorded, it is fed NumPy arrays: a call costs a third of
+what it costs in torch, which is most of the time for a thousand elements. Tensors serve every other case (other
+devices, ``torch.func``, ``torch.compile``, derivatives of higher order).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +31,26 @@ maximum = _either(np.maximum, torch.maximum)
 minimum = _either(np.minimum, torch.minimum)
 where = _either(np.where, torch.where)  # where(mask, a, b)
 absolute = _either(np.abs, torch.abs)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^−x)."""
+    return torch.sigmoid(x) if isinstance(x, Tensor) else 1.0 / (1.0 + np.exp(-x))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + e^x)."""
+    return maximum(x, 0.0 * x) + log1p(exp(-absolute(x)))
+
+
+def row_sum(x: Array) -> Array:
+    """The sum over the last dimension, which is kept."""
+    return x.sum(-1, keepdim=True) if isinstance(x, Tensor) else x.sum(-1, keepdims=True)
+
+
+def row_max(x: Array) -> Array:
+    """The largest of the last dimension, which is kept."""
+    return x.amax(-1, keepdim=True) if isinstance(x, Tensor) else x.max(-1, keepdims=True)
 
 
 def is_float64(x: Array) -> bool:

@@ -1,11 +1,9 @@
-"""Elementwise functions with derivatives written by hand: differentiable to any order, blockwise, and batched by vmap.
+"""Elementwise functions with derivatives written by hand: differentiable to any order, blockwise, batched by vmap.
 
 Autograd would differentiate a formula operation by operation and keep every intermediate: slow, large, and near
-equality
-wrong, because the derivative of a cancelling sum cancels again. Here a function is its value and its partial
-derivatives,
-each written so that it keeps its digits. On the CPU, without a graph to build, both are evaluated by NumPy a block at a
-time: the intermediates stay in the processor's cache and cost no memory worth the name.
+equality wrong, because the derivative of a cancelling sum cancels again. Here a function is its value and its partial
+derivatives, each written so that it keeps its digits. On the CPU, without a graph to build, both are evaluated by NumPy
+a block at a time: the intermediates stay in the processor's cache and cost no memory worth the name.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,9 +33,9 @@ def _in_numpy(tensor: Tensor) -> bool:
     return tensor.is_cpu and tensor.dtype in DTYPES and not transformed()
 
 
-def _blocks(arrays: Sequence[np.ndarray[Any, Any]], shape: tuple[int, ...]) -> Iterator[list[np.ndarray[Any, Any]]]:
-    """Views of ``arrays``, broadcast to ``shape`` and cut alike into pieces of about ``BLOCK`` bytes."""
-    size, block = int(np.prod(shape)), BLOCK // arrays[0].itemsize
+def _blocks(arrays: Sequence[Array], shape: tuple[int, ...], bytes_each: int) -> Iterator[list[Array]]:
+    """Views of ``arrays``, broadcast to ``shape`` and cut alike into pieces of about ``bytes_each`` bytes."""
+    size, block = int(np.prod(shape)), bytes_each // arrays[0].itemsize
     if all(array.size == 1 or (array.shape == shape and array.flags.c_contiguous) for array in arrays):
         flat = [array.reshape(-1) for array in arrays]
         for start in range(0, size, block):
@@ -51,23 +49,59 @@ def _blocks(arrays: Sequence[np.ndarray[Any, Any]], shape: tuple[int, ...]) -> I
         yield [array[(*before, slice(start, start + rows))] for array in full]
 
 
-def elementwise(value: Value, partials: Partials, name: str) -> Callable[..., Tensor]:
+def aligned(in_dims: Sequence[int | None], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """What vmap hands over, with the mapped dimension first and ones put in so that the others broadcast as before."""
+    rank = max(tensor.ndim - (dim is not None) for tensor, dim in zip(inputs, in_dims, strict=True))
+    result = []
+    for tensor, dim in zip(inputs, in_dims, strict=True):
+        if dim is not None:
+            front = tensor.movedim(dim, 0)
+            tensor = front.reshape(front.shape[0], *[1] * (rank - front.ndim + 1), *front.shape[1:])
+        result.append(tensor)
+    return result
+
+
+def _cast(x: Array, dtype: Any) -> Array:
+    return x.to(dtype) if isinstance(x, Tensor) else x.astype(dtype, copy=False)
+
+
+def _doubled(inputs: Sequence[Array]) -> list[Array]:
+    return [_cast(x, torch.float64 if isinstance(x, Tensor) else np.float64) for x in inputs]
+
+
+def _in_double(value: Value) -> Value:
+    return lambda *inputs: _cast(value(*_doubled(inputs)), inputs[0].dtype)
+
+
+def _partials_in_double(partials: Partials) -> Partials:
+    def rounded(*inputs: Array, needs: Sequence[bool]) -> list[Array | None]:
+        slopes = partials(*_doubled(inputs), needs=needs)
+        return [None if slope is None else _cast(slope, inputs[0].dtype) for slope in slopes]
+
+    return rounded
+
+
+def elementwise(
+    value: Value, partials: Partials, name: str, *, double: bool = False, width: int = 1
+) -> Callable[..., Tensor]:
     """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
 
     Args:
-        value: ``value(*inputs) -> output``, elementwise on tensors or NumPy arrays of at least one dimension. It
-        is never
-            differentiated, so anything goes.
+        value: ``value(*inputs) -> output``, elementwise on tensors or NumPy arrays of at least one dimension. It is
+            never differentiated, so anything goes.
         partials: ``partials(*inputs, needs=...)`` gives for each input the partial derivative (``None`` where it
-        vanishes, or
-            where ``needs`` says that it is not asked for). It must be differentiable itself, by torch or by
-            other functions
-            made here, for derivatives of higher order.
+            vanishes, or where ``needs`` says that it is not asked for). It must be differentiable itself, by torch or
+            by other functions made here, for derivatives of higher order.
         name: what autograd graphs and tracebacks show.
+        double: compute in float64 and round once at the end; for formulas whose special functions cost so much that
+            the conversion is nothing.
+        width: how many times larger than the inputs the intermediates are (blocks are made smaller by that).
 
     Returns:
         a function of tensors (recorded by autograd) or of NumPy arrays (the bare value).
     """
+    if double:
+        value, partials = _in_double(value), _partials_in_double(partials)
 
     def forward(*inputs: Tensor) -> Tensor:
         if not _in_numpy(inputs[0]):
@@ -87,7 +121,7 @@ def elementwise(value: Value, partials: Partials, name: str) -> Callable[..., Te
                 result = np.broadcast_to(result, common.shape).copy()
             return torch.from_numpy(result)
         out = like.new_empty(common.shape)
-        for *pieces, block in _blocks([*arrays, out.numpy()], common.shape):
+        for *pieces, block in _blocks([*arrays, out.numpy()], common.shape, BLOCK // width):
             block[...] = value(*pieces)
         return out
 
@@ -141,7 +175,7 @@ def elementwise(value: Value, partials: Partials, name: str) -> Callable[..., Te
             ]
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
         targets = [product.numpy() for product in products if product is not None]
-        for blocks in _blocks([*arrays, g, *targets], g.shape):
+        for blocks in _blocks([*arrays, g, *targets], g.shape, BLOCK // width):
             pieces, factor, outs = blocks[: len(arrays)], blocks[len(arrays)], blocks[len(arrays) + 1 :]
             slopes = partials(*pieces, needs=needs)
             for slope, out in zip((s for s, need in zip(slopes, needs, strict=True) if need), outs, strict=True):
@@ -156,20 +190,12 @@ def elementwise(value: Value, partials: Partials, name: str) -> Callable[..., Te
         return total.expand(torch.broadcast_shapes(*(tensor.shape for tensor in inputs)))
 
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
-        rank = max(tensor.ndim - (dim is not None) for tensor, dim in zip(inputs, in_dims, strict=True))
-        aligned = []
-        for tensor, dim in zip(inputs, in_dims, strict=True):
-            if dim is not None:
-                front = tensor.movedim(dim, 0)
-                tensor = front.reshape(front.shape[0], *[1] * (rank - front.ndim + 1), *front.shape[1:])
-            aligned.append(tensor)
-        return apply(*aligned), 0
+        return apply(*aligned(in_dims, inputs)), 0
 
     def function_with(**methods: Callable[..., Any]) -> Any:
         return type(name, (torch.autograd.Function,), {key: staticmethod(method) for key, method in methods.items()})
 
-    # three faces of one function: torch.func needs setup_context, which costs 10 µs a call; torch.compile
-    # refuses jvp and vmap
+    # three faces of one function: torch.func needs setup_context, which costs 10 µs; torch.compile refuses jvp and vmap
     plain = function_with(forward=eager, backward=backward)
     traced = function_with(forward=forward, setup_context=setup_context, backward=backward)
     function = function_with(forward=forward, setup_context=setup_context, backward=backward, jvp=jvp, vmap=vmap)

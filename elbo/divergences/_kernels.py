@@ -61,26 +61,50 @@ def log_remainder_of(d: Array, far: Array) -> Array:
     return xp.where(square <= NEAR, s * (d + square * xp.polynomial(square, _series(ARTANH, d))), far)
 
 
-def _lambda(d: Array) -> Array:
+def lambda_of(d: Array) -> Array:
+    """Λ(d)."""
     return log_remainder_of(d, d - xp.log1p(d))
+
+
+def itakura_saito_of(d: Array, ratio: Array) -> Array:
+    """Λ(d) where 1 + d = ``ratio`` is known better than d when it is small."""
+    return log_remainder_of(d, d - xp.where(d < -0.5, xp.log(ratio), xp.log1p(d)))
 
 
 def _itakura_saito(y: Array, x: Array) -> Array:
     """y/x − 1 − log(y/x) for y, x > 0. Near equality only their difference matters, which is exact there."""
-    d = (y - x) / x
-    # 1 + d loses digits of a small ratio, the ratio itself loses digits of a small d
-    return log_remainder_of(d, d - xp.where(d < -0.5, xp.log(y / x), xp.log1p(d)))
+    return itakura_saito_of((y - x) / x, y / x)
+
+
+def log_quotient(y: Array, x: Array, d: Array) -> Array:
+    """log(y/x) for y, x > 0 with d = y − x, from the difference where that is small."""
+    relative = d / x
+    return xp.where(abs(relative) < 0.5, xp.log1p(relative), xp.log(y / x))
 
 
 def _log_ratio(y: Array, x: Array) -> Array:
-    """log(y/x) for y, x > 0, from the difference where that is small."""
-    d = (y - x) / x
-    return xp.where(abs(d) < 0.5, xp.log1p(d), xp.log(y / x))
+    return log_quotient(y, x, y - x)
 
 
 exp_remainder = elementwise(phi, lambda y, needs: (xp.expm1(y),), "exp_remainder")
-log_remainder = elementwise(_lambda, lambda d, needs: (d / (1.0 + d),), "log_remainder")
-itakura_saito = elementwise(
-    _itakura_saito, lambda y, x, needs: ((y - x) / x / y, (x - y) / x * (y / x) / x), "itakura_saito"
-)
+log_remainder = elementwise(lambda_of, lambda d, needs: (d / (1.0 + d),), "log_remainder")
+itakura_saito = elementwise(_itakura_saito, lambda y, x, needs: ((y - x) / x / y, (x - y) / x / x), "itakura_saito")
 log_ratio = elementwise(_log_ratio, lambda y, x, needs: (1.0 / y, -1.0 / x), "log_ratio")
+
+
+def entropy_term(x: Array, y: Array, d: Array) -> Array:
+    """x log(x/y) − x + y = x Λ(d/x), d = y − x; y if x = 0, inf if y = 0 < x."""
+    far = xp.where(x == 0.0, y, d + x * xp.log(x / y))
+    s = d / (x + y)  # NaN at 0/0, where far is chosen
+    square = s * s
+    near = s * (d + x * square * xp.polynomial(square, _series(ARTANH, d)))
+    return xp.where((square <= NEAR) & (x > 0.0), near, far)
+
+
+def _relative_entropy(x: Array, y: Array) -> Array:
+    return entropy_term(x, y, y - x)
+
+
+relative_entropy = elementwise(
+    _relative_entropy, lambda x, y, needs: (log_ratio(x, y), (y - x) / y), "relative_entropy"
+)

@@ -1,0 +1,125 @@
+"""What log Γ has beyond a log a − a, as Bregman divergences that keep their digits.
+
+    S(a) = log Γ(a) − a log a + a,      B(a → b) = S(b) − S(a) − S'(a) (b − a) ≥ 0,      S'(a) = ψ(a) − log a
+
+S is convex (S'' = ψ₁ − 1/a > 0). Every divergence of the gamma and Dirichlet families is B plus divergences of
+elementary
+functions. Near equality B is a small second-order remainder of large numbers, so it is never computed as it stands:
+
+- if both arguments are at least 4, S(a) = −½ log a + μ(a) + const, and the remainder of −½ log is ½ Λ; μ is Stirling's
+  series, fitted as M(1/a²)/a, whose second divided differences come from Horner's rule;
+- else log Γ(a) = log Γ(a + 4) − Σ log(a + k), which adds four terms Λ and the remainder of the shift of a log a − a.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbo.divergences import _array as xp
+from elbo.divergences._array import Array
+from elbo.divergences._elementwise import elementwise
+from elbo.divergences._kernels import itakura_saito_of, lambda_of
+
+SHIFT = 4
+# M(z) = μ(a)/x, x = 1/a, z = x²: a Chebyshev fit at 60 digits for a ≥ 3.7, where it is off by less than 2e-20
+STIRLING = (
+    1 / 12, -0.0027777777777777775, 0.0007936507936502248, -0.0005952380947858535, 0.0008417506993700584,
+    -0.0019175033711385976, 0.006407902825982354, -0.02939616982266046, 0.17260721158177722, -1.1601933226845338,
+    7.60507918944181, -40.70821581755845, 146.43551489688866, -254.2580343389785,
+)  # fmt: skip
+
+
+def _steps(a: Array) -> Array:
+    """0, 1, 2, 3 along a new first dimension."""
+    if isinstance(a, Tensor):
+        return torch.arange(SHIFT, dtype=a.dtype, device=a.device).reshape(-1, *[1] * a.ndim)
+    return np.arange(float(SHIFT)).reshape(-1, *[1] * a.ndim)
+
+
+def _asymptotic(a: Array, b: Array, d: Array) -> Array:
+    """B(a → b) for a, b ≥ 4, d = b − a."""
+    x, y = 1.0 / a, 1.0 / b
+    z, w = x * x, y * y
+    value: Any = STIRLING[-1]
+    first: Any = 0.0
+    second: Any = 0.0
+    for c in STIRLING[-2::-1]:  # M(z), M'(z) and M[z, z, w]
+        second = second * w + first
+        first = first * z + value
+        value = value * z + c
+    total = x + y
+    rest = first * (y + 2.0 * x) + y * second * total * total + (value + 2.0 * z * first) * b
+    step = d * x * y
+    return 0.5 * itakura_saito_of(d * x, b * x) + step * step * rest
+
+
+def _bregman(a: Array, b: Array, d: Array) -> Array:
+    large = (a >= SHIFT) & (b >= SHIFT)
+    lift = xp.where(large, 0.0 * a, SHIFT + 0.0 * a)
+    up_a, up_b = a + lift, b + lift
+    asymptotic = _asymptotic(up_a, up_b, d)
+    k = _steps(d)
+    terms = itakura_saito_of(d / (a + k), (b + k) / (a + k)).sum(0)
+    # remainder of a log a − a at (a + 4, b + 4) less that at (a, b)
+    u = -SHIFT * d / (b * up_a)
+    v = -d / up_b
+    near = SHIFT * lambda_of(v) - b * lambda_of(u) - SHIFT * d * d / (up_a * up_b)
+    log_u = xp.where(u < -0.5, xp.log(a * up_b / (b * up_a)), xp.log1p(u))
+    log_v = xp.where(v < -0.5, xp.log(up_a / up_b), xp.log1p(v))
+    near = xp.where((abs(u) < 0.3) & (abs(v) < 0.3), near, b * log_u - SHIFT * log_v)
+    shifted = terms + near
+    return asymptotic + xp.where(large, 0.0 * d, shifted)
+
+
+def _curvature(a: Array) -> Array:
+    """S''(a) = ψ₁(a) − 1/a, from positive terms."""
+    lift = xp.where(a >= SHIFT, 0.0 * a, SHIFT + 0.0 * a)
+    x = 1.0 / (a + lift)
+    z = x * x
+    tail = z * (0.5 + x * xp.polynomial(z, tuple((2 * k + 1) * (2 * k + 2) * c for k, c in enumerate(STIRLING))))
+    k = _steps(a)
+    return tail + xp.where(a >= SHIFT, 0.0 * a, (1.0 / ((a + k) * (a + k) * (a + k + 1.0))).sum(0))
+
+
+def _slope_difference(a: Array, b: Array, d: Array) -> Array:
+    """S'(b) − S'(a)."""
+    large = (a >= SHIFT) & (b >= SHIFT)
+    lift = xp.where(large, 0.0 * a, SHIFT + 0.0 * a)
+    up_a, up_b = a + lift, b + lift
+    x, y = 1.0 / up_a, 1.0 / up_b
+    z, w = x * x, y * y
+    value: Any = (2 * len(STIRLING) - 1) * STIRLING[-1]
+    first: Any = 0.0
+    for k in range(len(STIRLING) - 2, -1, -1):
+        first = first * w + value
+        value = value * z + (2 * k + 1) * STIRLING[k]
+    first = first * w + value  # of z (M + 2 z M')
+    step = d * x * y
+    tail = 0.5 * step + step * (x + y) * first
+    k = _steps(d)
+    lower = (d / ((a + k) * (b + k))).sum(0) + xp.log1p(-SHIFT * d / (b * up_a))
+    return tail + xp.where(large, 0.0 * d, lower)
+
+
+def _bregman_slopes(a: Array, b: Array, d: Array, needs: Sequence[bool]) -> tuple[Array, Array, None]:
+    return -d * curvature(a), slope_difference(a, b, d), None
+
+
+def _difference_slopes(a: Array, b: Array, d: Array, needs: Sequence[bool]) -> tuple[Array, Array, None]:
+    return -curvature(a), curvature(b), None
+
+
+def _curvature_slopes(a: Array, needs: Sequence[bool]) -> tuple[Array]:
+    if not isinstance(a, Tensor):
+        a = torch.as_tensor(a)
+        return ((torch.polygamma(2, a) + 1.0 / (a * a)).numpy(),)
+    return (torch.polygamma(2, a) + 1.0 / (a * a),)
+
+
+# d = b − a is an argument, because the caller may know more of its digits; derivatives are by a and b alone
+curvature = elementwise(_curvature, _curvature_slopes, "stirling_curvature", double=True, width=8)
+slope_difference = elementwise(_slope_difference, _difference_slopes, "stirling_slope_difference", double=True, width=8)
+bregman = elementwise(_bregman, _bregman_slopes, "stirling_bregman", double=True, width=8)
