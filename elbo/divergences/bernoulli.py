@@ -69,8 +69,9 @@ def _by_logits(a: Array, b: Array) -> Array:
     p, other = xp.sigmoid(b), xp.sigmoid(-b)
     drop = q * xp.expm1(-gap)
     far = gap > 700.0  # where e^gap overflows
-    up = xp.where(far, xp.softplus(a) - xp.softplus(b), -xp.where(drop > -0.5, xp.log1p(drop), xp.log(failure + q
-    * xp.exp(-gap))))
+    up = xp.where(
+        far, xp.softplus(a) - xp.softplus(b), -xp.where(drop > -0.5, xp.log1p(drop), xp.log(failure + q * xp.exp(-gap)))
+    )
     down = xp.where(far, xp.softplus(-b) - xp.softplus(-a), xp.log1p(failure * xp.expm1(gap)))
     gain = xp.where(up <= 1.0, failure * phi(up), other - failure - xp.where(failure == 0.0, failure, failure * up))
     loss = xp.where(q == 0.0, p, q * phi(-down))
@@ -151,16 +152,28 @@ SOURCE = "any textbook; CLAIMS J and K-06 of the project's list"
 MIXED = "8 if both laws are made from probs, or both from logits; a mixture is converted to probs first"
 
 
-@register(Bernoulli, Bernoulli, formula="q log(q/p) + (1−q) log((1−q)/(1−p))", conditions="inf if p is 0 or 1 and "
-    "q is not",
-          accuracy=8, note=MIXED, source=SOURCE)  # fmt: skip
+@register(
+    Bernoulli,
+    Bernoulli,
+    formula="q log(q/p) + (1−q) log((1−q)/(1−p))",
+    conditions="inf if p is 0 or 1 and q is not",
+    accuracy=8,
+    note=MIXED,
+    source=SOURCE,
+)
 def _bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     return bernoulli(q, p)
 
 
-@register(Binomial, Binomial, formula="n KL[Bernoulli(q) ‖ Bernoulli(p)]", conditions="the same total_count on "
-    "both sides",
-          accuracy=8, note=MIXED, source=SOURCE)  # fmt: skip
+@register(
+    Binomial,
+    Binomial,
+    formula="n KL[Bernoulli(q) ‖ Bernoulli(p)]",
+    conditions="the same total_count on both sides",
+    accuracy=8,
+    note=MIXED,
+    source=SOURCE,
+)
 def _binomial_binomial(q: Binomial, p: Binomial) -> Tensor:
     if not transformed() and bool((q.total_count > p.total_count).any()):
         _same_count(q, p)
@@ -175,8 +188,15 @@ def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
     return geometric(q.probs, p.probs)
 
 
-@register(NegativeBinomial, NegativeBinomial, formula="r KL[Bernoulli(q) ‖ Bernoulli(p)] / (1 − q)",
-          conditions="the same total_count on both sides", accuracy=8, note=MIXED, source=SOURCE)  # fmt: skip
+@register(
+    NegativeBinomial,
+    NegativeBinomial,
+    formula="r KL[Bernoulli(q) ‖ Bernoulli(p)] / (1 − q)",
+    conditions="the same total_count on both sides",
+    accuracy=8,
+    note=MIXED,
+    source=SOURCE,
+)
 def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
     _same_count(q, p)
     if given(q) == given(p) == "logits":
@@ -184,15 +204,26 @@ def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
     return q.total_count * negative_binomial(q.probs, p.probs)
 
 
-@register(Poisson, Poisson, formula="λ₁ log(λ₁/λ₂) − λ₁ + λ₂", conditions="inf if λ₂ = 0 < λ₁; λ₂ if λ₁ = 0", "
-    "accuracy=8,
-          source="any textbook; CLAIMS K-07 of the project's list")  # fmt: skip
+@register(
+    Poisson,
+    Poisson,
+    formula="λ₁ log(λ₁/λ₂) − λ₁ + λ₂",
+    conditions="inf if λ₂ = 0 < λ₁; λ₂ if λ₁ = 0",
+    accuracy=8,
+    source="any textbook; CLAIMS K-07 of the project's list",
+)
 def _poisson_poisson(q: Poisson, p: Poisson) -> Tensor:
     return relative_entropy(q.rate, p.rate)
 
 
-@register(Bernoulli, Poisson, formula="q log q + (1−q) log(1−q) − q log λ + λ", accuracy=8, source="any textbook",
-          note="the terms do not cancel: the minimum over λ is (1−q) log(1−q) + q ≥ 0")  # fmt: skip
+@register(
+    Bernoulli,
+    Poisson,
+    formula="q log q + (1−q) log(1−q) − q log λ + λ",
+    accuracy=8,
+    source="any textbook",
+    note="the terms do not cancel: the minimum over λ is (1−q) log(1−q) + q ≥ 0",
+)
 def _bernoulli_poisson(q: Bernoulli, p: Poisson) -> Tensor:
     # q log(q/λ) − q + λ, and the rest q̄ log q̄ + q = q̄ log q̄ − q̄ + 1
     if given(q) == "logits":

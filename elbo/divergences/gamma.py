@@ -109,8 +109,14 @@ def _exponential_exponential(q: Exponential, p: Exponential) -> Tensor:
 GAMMA = "(a₁ − a₂) ψ(a₁) − log Γ(a₁) + log Γ(a₂) + a₂ log(b₁/b₂) + a₁ (b₂ − b₁)/b₁"
 
 
-@register(Gamma, Gamma, formula=GAMMA, accuracy=16, source=SOURCE,
-          note="up to 12 ulps where 1 < a < 4 and the rates move with the shapes; 8 or better elsewhere")  # fmt: skip
+@register(
+    Gamma,
+    Gamma,
+    formula=GAMMA,
+    accuracy=16,
+    source=SOURCE,
+    note="up to 12 ulps where 1 < a < 4 and the rates move with the shapes; 8 or better elsewhere",
+)
 def _gamma_gamma(q: Gamma, p: Gamma) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.concentration, p.rate)
 
@@ -133,19 +139,25 @@ def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
 
 
 @register(
-    Beta, Beta, accuracy=float("inf"), source=SOURCE,
+    Beta,
+    Beta,
+    accuracy=float("inf"),
+    source=SOURCE,
     formula="log B(a₂, b₂) − log B(a₁, b₁) + (a₁ − a₂) ψ(a₁) + (b₁ − b₂) ψ(b₁) + (a₂ − a₁ + b₂ − b₁) ψ(a₁ + b₁)",
     note="16 if neither concentration exceeds 100 times the other; beyond that B(α₀ → β₀) cancels the larger one's B",
-)  # fmt: skip
+)
 def _beta_beta(q: Beta, p: Beta) -> Tensor:
     return beta_kl(q.concentration1, q.concentration0, p.concentration1, p.concentration0)
 
 
 @register(
-    Dirichlet, Dirichlet, accuracy=float("inf"), source=SOURCE,
+    Dirichlet,
+    Dirichlet,
+    accuracy=float("inf"),
+    source=SOURCE,
     formula="log Γ(α₀) − Σ log Γ(αᵢ) − log Γ(β₀) + Σ log Γ(βᵢ) + Σ (αᵢ − βᵢ)(ψ(αᵢ) − ψ(α₀))",
     note="16 if no concentration exceeds 100 times the sum of the others; beyond that B(α₀ → β₀) cancels the "
-        "larger one's B",
-)  # fmt: skip
+    "larger one's B",
+)
 def _dirichlet_dirichlet(q: Dirichlet, p: Dirichlet) -> Tensor:
     return dirichlet_kl(q.concentration, p.concentration)

@@ -178,6 +178,38 @@ REFERENCES += [
 ]  # fmt: skip
 
 
+def laplace(q: Parameters, p: Parameters) -> mpf:
+    gap, a, b = abs(q["loc"] - p["loc"]), q["scale"], p["scale"]
+    return mp.log(b / a) + gap / b + a / b * mp.exp(-gap / a) - 1
+
+
+def cauchy(q: Parameters, p: Parameters) -> mpf:
+    a, b = q["scale"], p["scale"]
+    return mp.log(((a + b) ** 2 + (q["loc"] - p["loc"]) ** 2) / (4 * a * b))
+
+
+def gumbel(q: Parameters, p: Parameters) -> mpf:
+    ratio, gap = q["scale"] / p["scale"], (p["loc"] - q["loc"]) / p["scale"]
+    return -mp.log(ratio) + EULER * (ratio - 1) + mp.exp(gap + mp.loggamma(ratio + 1)) - 1 - gap
+
+
+def pareto(q: Parameters, p: Parameters) -> mpf:
+    if q["scale"] < p["scale"]:
+        return mp.inf
+    a, b = q["alpha"], p["alpha"]
+    return mp.log(a / b) + b / a - 1 + b * mp.log(q["scale"] / p["scale"])
+
+
+PARETO = {"scale": "positive", "alpha": "positive"}
+REFERENCES += [
+    _ref("laplace_laplace", D.Laplace, D.Laplace, LOC_SCALE, LOC_SCALE, laplace),
+    _ref("cauchy_cauchy", D.Cauchy, D.Cauchy, LOC_SCALE, LOC_SCALE, cauchy),
+    _ref("gumbel_gumbel", D.Gumbel, D.Gumbel, {"loc": "real", "scale": "moderate"}, {"loc": "real", "scale": "moderate"},
+         gumbel, ulps=16, span=1.0),
+    _ref("pareto_pareto", D.Pareto, D.Pareto, PARETO, PARETO, pareto),
+]  # fmt: skip
+
+
 def laws(reference: Reference, q: Parameters, p: Parameters, dtype: torch.dtype, **options: Any) -> Any:
     """The two laws and their parameters as leaves."""
     leaves = [{k: torch.tensor(v, dtype=dtype, requires_grad=True) for k, v in side.items()} for side in (q, p)]

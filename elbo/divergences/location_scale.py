@@ -1,0 +1,186 @@
+"""Laplace, Cauchy, Gumbel, Pareto and uniform laws, each with itself.
+
+    Laplace   Λ(b₁/b₂ − 1) + (b₁/b₂) Φ(−t),  t = |m₁ − m₂|/b₁
+    Cauchy    log1p(((s₁ − s₂)² + (m₁ − m₂)²) / (4 s₁ s₂))
+    Gumbel    Φ(y) + {log Γ(ρ) + γ (ρ − 1)},  y = (m₂ − m₁)/b₂ + log Γ(1 + ρ),  ρ = b₁/b₂
+    Pareto    Λ(α₂/α₁ − 1) + α₂ log(x₁/x₂)
+
+Every term is non-negative; the brace of the Gumbel form is the Bregman divergence of log Γ from 1 to ρ.
+"""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.distributions import Cauchy, Gumbel, Laplace, Pareto, Uniform
+
+from elbo.divergences import _array as xp
+from elbo.divergences._array import Array
+from elbo.divergences._elementwise import elementwise
+from elbo.divergences._kernels import entropy_term, itakura_saito, log_quotient, phi
+from elbo.divergences._registry import register
+from elbo.divergences._stirling import bregman, slope_difference
+
+Slopes = tuple[Array | None, ...]
+PSI_2 = 1.0 - 0.5772156649015329  # ψ(2) = 1 − γ
+
+
+def _laplace(m1: Array, b1: Array, m2: Array, b2: Array) -> Array:
+    return itakura_saito(b1, b2) + b1 / b2 * phi(-abs(m1 - m2) / b1)
+
+
+def _laplace_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[bool]) -> Slopes:
+    difference = m1 - m2
+    sign = xp.where(difference < 0.0, -1.0 + 0.0 * b1, 1.0 + 0.0 * b1)  # never 0: then the second derivative holds at 0
+    t = sign * difference / b1
+    decay = xp.exp(-t)
+    mean = -sign * xp.expm1(-t) / b2
+    # 1 − (1 + t) e^−t, which is e^−t Φ(t)
+    small = xp.minimum(t, 1.0 + 0.0 * t)
+    fall = xp.where(t < 1.0, xp.exp(-small) * remainder(small), 1.0 - (1.0 + t) * decay)
+    by_q = ((b1 - b2) - b1 * fall) / (b1 * b2)
+    by_p = -((b1 - b2) + b1 * remainder(-t)) / (b2 * b2)
+    return mean, by_q, -mean, by_p
+
+
+remainder = elementwise(phi, lambda y, needs: (xp.expm1(y),), "exp_remainder")
+laplace_kl = elementwise(_laplace, _laplace_slopes, "laplace_kl")
+
+
+def _cauchy(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
+    u, v = s1 - s2, m1 - m2
+    return xp.log1p((u / s1 * (u / s2) + v / s1 * (v / s2)) * 0.25)
+
+
+def _cauchy_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[bool]) -> Slopes:
+    total, difference = s1 + s2, m1 - m2
+    square = total * total + difference * difference
+    mean = 2.0 * difference / square
+    spread = (s1 - s2) * total
+    gap = difference * difference
+    return mean, (spread - gap) / square / s1, -mean, -(spread + gap) / square / s2
+
+
+cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl")
+
+
+def _gumbel_parts(m1: Array, b1: Array, m2: Array, b2: Array) -> tuple[Array, Array, Array, Array]:
+    ratio, r = b1 / b2, (b1 - b2) / b2
+    gap = (m2 - m1) / b2
+    one, two = 1.0 + 0.0 * r, 2.0 + 0.0 * r
+    log_gamma = PSI_2 * r + bregman(two, ratio + 1.0, r) + entropy_term(ratio + 1.0, two, -r)
+    return ratio, r, gap + log_gamma, one
+
+
+def _gumbel(m1: Array, b1: Array, m2: Array, b2: Array) -> Array:
+    ratio, r, y, one = _gumbel_parts(m1, b1, m2, b2)
+    return phi(y) + bregman(one, ratio, r) + entropy_term(ratio, one, -r)
+
+
+def _gumbel_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[bool]) -> Slopes:
+    import torch
+
+    ratio, r = b1 / b2, (b1 - b2) / b2
+    if isinstance(b1, Tensor):
+        y = (m2 - m1) / b2 + torch.lgamma(1.0 + ratio)
+        one, two = torch.ones_like(ratio), 2.0 * torch.ones_like(ratio)
+    else:
+        ratio, r, y, one = _gumbel_parts(m1, b1, m2, b2)
+        two = one + one
+    growth = xp.expm1(y)
+    by_mean = growth / b2
+    psi = PSI_2 + slope_difference(two, 1.0 + ratio, r) + xp.log1p(r / 2.0)
+    low = xp.where(r < -0.5, xp.log(ratio), xp.log1p(r))
+    by_ratio = psi * growth + slope_difference(one, ratio, r) + low
+    return -by_mean, by_ratio / b2, by_mean, -(by_ratio * ratio + growth * (m2 - m1) / b2) / b2
+
+
+gumbel_kl = elementwise(_gumbel, _gumbel_slopes, "gumbel_kl", double=True, width=8)
+
+
+def _pareto(x1: Array, a1: Array, x2: Array, a2: Array) -> Array:
+    value = itakura_saito(a2, a1) + a2 * log_quotient(x1, x2, x1 - x2)
+    return xp.where(x1 >= x2, value, math.inf + 0.0 * value)
+
+
+def _pareto_slopes(x1: Array, a1: Array, x2: Array, a2: Array, needs: Sequence[bool]) -> Slopes:
+    step = (a2 - a1) / a1
+    return a2 / x1, -step / a1, -a2 / x2, step / a2 + logarithm(x1, x2)
+
+
+def _uniform(l1: Array, h1: Array, l2: Array, h2: Array) -> Array:
+    width = h1 - l1
+    extra = (h2 - h1) + (l1 - l2)
+    value = log_quotient(h2 - l2, width, extra)
+    return xp.where((l2 <= l1) & (h1 <= h2), value, math.inf + 0.0 * value)
+
+
+def _uniform_slopes(l1: Array, h1: Array, l2: Array, h2: Array, needs: Sequence[bool]) -> Slopes:
+    q, p = 1.0 / (h1 - l1), 1.0 / (h2 - l2)
+    return q, -q, -p, p
+
+
+logarithm = elementwise(
+    lambda y, x: log_quotient(y, x, y - x), lambda y, x, needs: (1.0 / y, -1.0 / x), "logarithm_of_ratio"
+)
+pareto_kl = elementwise(_pareto, _pareto_slopes, "pareto_kl")
+uniform_kl = elementwise(_uniform, _uniform_slopes, "uniform_kl")
+
+
+@register(
+    Laplace,
+    Laplace,
+    formula="log(b₂/b₁) + |m₁ − m₂|/b₂ + (b₁/b₂) e^(−|m₁ − m₂|/b₁) − 1",
+    accuracy=8,
+    source="CLAIMS K-07 of the project's list",
+)
+def _laplace_laplace(q: Laplace, p: Laplace) -> Tensor:
+    return laplace_kl(q.loc, q.scale, p.loc, p.scale)
+
+
+@register(
+    Cauchy,
+    Cauchy,
+    formula="log[((s₁ + s₂)² + (m₁ − m₂)²) / (4 s₁ s₂)]",
+    accuracy=8,
+    source="Chyzak and Nielsen 2019, arXiv 1905.10965",
+)
+def _cauchy_cauchy(q: Cauchy, p: Cauchy) -> Tensor:
+    return cauchy_kl(q.loc, q.scale, p.loc, p.scale)
+
+
+@register(
+    Gumbel,
+    Gumbel,
+    accuracy=math.inf,
+    source="CLAIMS J of the project's list",
+    formula="log(b₂/b₁) + γ (b₁/b₂ − 1) + e^((m₂ − m₁)/b₂) Γ(b₁/b₂ + 1) − 1 + (m₁ − m₂)/b₂",
+    note="16 for b₁/b₂ ≤ 10 and |m₁ − m₂| ≤ 10 b₂; beyond that about |log| of the value in ulps, as of any e^y; where "
+    "(m₁ − m₂)/b₂ and log Γ(1 + b₁/b₂) cancel, relative to the second derivative",
+)
+def _gumbel_gumbel(q: Gumbel, p: Gumbel) -> Tensor:
+    return gumbel_kl(q.loc, q.scale, p.loc, p.scale)
+
+
+@register(
+    Pareto,
+    Pareto,
+    formula="log(α₁/α₂) + α₂/α₁ − 1 + α₂ log(x₁/x₂)",
+    conditions="inf if x₁ < x₂",
+    accuracy=8,
+    source="CLAIMS J of the project's list",
+)
+def _pareto_pareto(q: Pareto, p: Pareto) -> Tensor:
+    return pareto_kl(q.scale, q.alpha, p.scale, p.alpha)
+
+
+@register(
+    Uniform,
+    Uniform,
+    formula="log((h₂ − l₂)/(h₁ − l₁))",
+    conditions="inf unless l₂ ≤ l₁ and h₁ ≤ h₂",
+    accuracy=8,
+    source="any textbook",
+)
+def _uniform_uniform(q: Uniform, p: Uniform) -> Tensor:
+    return uniform_kl(q.low, q.high, p.low, p.high)
