@@ -1,6 +1,8 @@
 """Truth without sampling: quadrature and enumeration with error bounds, and what rests on them."""
 
 from elbo.exact._laws import SupportWarning
+from elbo.exact.certificate import Certificate, CertificationError, certify
+from elbo.exact.evidence import log_evidence, renyi_bound
 from elbo.exact.multi_sample import (
     MultiSample,
     cubo_bound,
@@ -21,12 +23,17 @@ from elbo.exact.quadrature import (
     tensor_rule,
     trapezoid,
 )
+from elbo.exact.ratio import RatioMoments, ratio_moments
 
 __all__ = [
+    "Certificate",
+    "CertificationError",
     "Integral",
     "IntegrationError",
     "MultiSample",
+    "RatioMoments",
     "SupportWarning",
+    "certify",
     "cubo_bound",
     "gauss_hermite",
     "gauss_legendre",
@@ -36,7 +43,10 @@ __all__ = [
     "iwae_from_weights",
     "jackknife",
     "jackknife_weights",
+    "log_evidence",
     "normal_expectation",
+    "ratio_moments",
+    "renyi_bound",
     "tensor_rule",
     "trapezoid",
     "vr_iwae_bound",
