@@ -139,7 +139,10 @@ class Problem(ABC):
         return torch.exp(self.log_moment(x, q, order) - order * self.log_evidence(x))
 
     def chi2(self, x: Tensor, q: Distribution) -> Tensor:
-        """χ²(p(z|x) ‖ q) = Var_q w / p(x)²; ``inf`` where the variance is, or is too large for the dtype (see log_moment)."""
+        """χ²(p(z|x) ‖ q) = Var_q w / p(x)²; ``inf`` where the variance is infinite.
+
+        A finite value may be too large for its dtype and overflow; :meth:`log_moment` tells the two apart.
+        """
         return torch.expm1(self.log_moment(x, q, 2.0) - 2.0 * self.log_evidence(x))
 
     def cubo(self, x: Tensor, q: Distribution, order: float = 2.0) -> Tensor:
