@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from derivations.language import matrices as m
 from derivations.language.model import Model
+from derivations.language.normal import Condition
 from derivations.language.terms import Density, Exact, Parameter, Term, Variable, _set, term
 from elbo._errors import InputTypeError, InputValueError
 
@@ -132,11 +133,12 @@ class Derivation:
         sources: at least one.
         wrong: mistakes that people make.
         instances: continuous models for moments, quadrature and draws.
-        conditions: what is assumed beyond the side conditions that the rules collect; a relation between terms that an instance can
-            meet, or (as text) for the reader.
+        conditions: what is assumed beyond the side conditions that the rules collect, in words.
+        requirements: the same as relations that an instance must meet: ``Condition(">=", (beta, Number(1)))`` or ``">"``.
         implements: names of the functions of ``elbo`` that compute what is shown.
         depends_on: slugs of derivations whose result is used as a definition here.
         sizes: number of values of each variable in the finite tables; 2 for what is not named.
+        silent: witnesses in whose reach no step lies although their kinds of terms do not show it (it is checked that none does).
     """
 
     title: str
@@ -149,9 +151,11 @@ class Derivation:
     wrong: tuple[Wrong, ...] = ()
     instances: tuple[Instance, ...] = ()
     conditions: tuple[str, ...] = ()
+    requirements: tuple[Condition, ...] = ()
     implements: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     sizes: Mapping[Variable, int] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.slug):

@@ -48,6 +48,8 @@ class Condition:
 
 
 _READS = {
+    ">=": "{0} ≥ {1}",
+    ">": "{0} > {1}",
     "absolutely continuous": "{0} is absolutely continuous with respect to {1}",
     "integrable": "under {0}, {1} is integrable",
     "domination": "the derivative by {1} of {0} times the integrand is dominated by an integrable function, and the support of {0} does not move with {1}",

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 from derivations.language.derivation import Derivation
 from derivations.language.proof import missing, needless, prove
-from derivations.witnesses.by_moments import ByMoments
-from derivations.witnesses.by_rules import ByRules
-from derivations.witnesses.by_tables import ByTables
+from derivations.witnesses.findings import ALPHA, Findings, findings, witness
 from derivations.witnesses.report import NEEDED, AxiomReport, Report, StepReport, WrongReport, enough
 from derivations.witnesses.statement import Statement, Witness
+from derivations.witnesses.vacuity import vacuous
 from derivations.witnesses.verdict import WITNESSES, Finding, Judgement, NotApplicable
 
 __all__ = [
@@ -16,56 +15,57 @@ __all__ = [
     "WITNESSES",
     "AxiomReport",
     "Finding",
+    "Findings",
     "Judgement",
     "NotApplicable",
     "Report",
     "Statement",
     "StepReport",
+    "Witness",
     "WrongReport",
+    "enough",
+    "findings",
     "judge",
-    "witnesses_for",
+    "witness",
 ]
 
 
-def witnesses_for(derivation: Derivation, seed: int = 0, alpha: float = 1e-9) -> tuple[Witness, ...]:
-    """The witnesses, ready to be asked about ``derivation``."""
-    from derivations.witnesses.by_draws import ByDraws
-    from derivations.witnesses.by_quadrature import ByQuadrature
-
-    return (
-        ByRules(derivation),
-        ByTables(derivation),
-        ByMoments(derivation),
-        ByQuadrature(derivation),
-        ByDraws(derivation, seed, alpha),
-    )
-
-
-def judge(derivation: Derivation, seed: int = 0, only: Iterable[str] = WITNESSES) -> Report:
+def judge(
+    derivation: Derivation,
+    seed: int = 0,
+    only: Iterable[str] = WITNESSES,
+    *,
+    alpha: float = ALPHA,
+    cached: bool = False,
+) -> Report:
     """Ask every witness about every step, definition and wrong variant.
 
     Args:
         derivation: what to judge.
         seed: root of the seeds of the draws.
         only: names of the witnesses to ask.
+        alpha: false-alarm probability of all draws of this derivation together.
+        cached: whether to take (and keep) findings of the same content from the cache on disk.
 
     Returns:
         A `Report`; ``report.proved`` says whether all is well and ``report.problems()`` what is not, and what would mend it.
     """
-    asked = [w for w in witnesses_for(derivation, seed) if w.name in set(only)]
-    return Report(
-        derivation,
-        tuple(_step(derivation, n, asked) for n in range(1, len(derivation.steps) + 1)),
-        tuple(_axiom(derivation, i, asked) for i in range(len(derivation.model.definitions))),
-        tuple(_wrong(derivation, i, asked) for i in range(len(derivation.wrong))),
+    asked = [findings(derivation, name, seed, alpha, cached) for name in WITNESSES if name in set(only)]
+    steps = tuple(_step(derivation, n, asked) for n in range(1, len(derivation.steps) + 1))
+    axioms = tuple(
+        AxiomReport(d, tuple(j for f in asked if (j := f.axioms[i]) is not None))
+        for i, d in enumerate(derivation.model.definitions)
     )
+    wrong = tuple(WrongReport(w, tuple(f.wrong[i] for f in asked)) for i, w in enumerate(derivation.wrong))
+    conditions = tuple(dict.fromkeys(c for s in steps for c in s.conditions))
+    tables = any(j.witness == "tables" and j.confirmed for s in steps for j in s.judgements)
+    return Report(derivation, steps, axioms, wrong, vacuous(derivation, conditions, tables))
 
 
-def _step(derivation: Derivation, number: int, asked: list[Witness]) -> StepReport:
+def _step(derivation: Derivation, number: int, asked: list[Findings]) -> StepReport:
     before, step = derivation.links()[number - 1]
     model = derivation.model
-    statement = Statement(before, step.relation, step.expression, step.by)
-    judgements = tuple(w.ask(statement) for w in asked)
+    judgements = tuple(f.steps[number - 1] for f in asked)
     proof = prove(before, step.relation, step.expression, model, step.by)
     help_ = ""
     if not proof.holds and not any(j.refuted for j in judgements if j.witness != "rules"):
@@ -77,15 +77,3 @@ def _step(derivation: Derivation, number: int, asked: list[Witness]) -> StepRepo
         )
     unused = needless(before, step.relation, step.expression, model, step.by) if proof.holds else ()
     return StepReport(number, judgements, proof.conditions, unused, help_)
-
-
-def _axiom(derivation: Derivation, index: int, asked: list[Witness]) -> AxiomReport:
-    definition = derivation.model.definitions[index]
-    return AxiomReport(definition, tuple(w.axiom(definition) for w in asked if hasattr(w, "axiom")))
-
-
-def _wrong(derivation: Derivation, index: int, asked: list[Witness]) -> WrongReport:
-    wrong = derivation.wrong[index]
-    left = derivation.start if wrong.left is None else wrong.left
-    statement = Statement(left, wrong.relation, wrong.expression)
-    return WrongReport(wrong, tuple(w.ask(statement) for w in asked))

@@ -80,6 +80,9 @@ class Numeric:
 
     def log_density(self, d: t.Density, place: Place) -> Tensor:
         """log d at a place."""
+        unknown = [v.name for v in (*d.variables, *d.given) if v not in place.values]
+        if unknown:
+            raise NotApplicable(f"{d} where {', '.join(unknown)} has no value")
         original, names = self.families.original(d)
         if names:
             place = place.bind({names[v]: place.values[v] for v in names})

@@ -65,7 +65,7 @@ class Report:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """Side conditions of all steps, each once, in the order in which they arise."""
-        return tuple(dict.fromkeys(c for s in self.steps for c in s.conditions))
+        return tuple(dict.fromkeys((*self.derivation.requirements, *(c for s in self.steps for c in s.conditions))))
 
     @property
     def proved(self) -> bool:
