@@ -1,0 +1,161 @@
+"""Weighted divergences and the aggregated posterior: what beta, surgery and total correlation do to the ELBO."""
+
+from derivations.catalogue._sources import S3
+from derivations.catalogue._sources_variants import CHEN_2018, HIGGINS_2017, HOFFMAN_JOHNSON_2016
+from derivations.language import (
+    KL,
+    Definition,
+    Density,
+    Derivation,
+    E,
+    Instance,
+    Model,
+    MutualInformation,
+    Normal,
+    Parameter,
+    Step,
+    TotalCorrelation,
+    Variable,
+    Wrong,
+    log,
+)
+
+z, x, n = Variable("z"), Variable("x"), Variable("n")
+z1, z2 = Variable("z1", latex="z_{1}"), Variable("z2", latex="z_{2}")
+gamma = Parameter("gamma", latex=r"\gamma", positive=True)
+q, prior, likelihood = Density("q", z, given=x), Density("p", z), Density("p", x, given=z)
+
+single = Model(primitives=(prior, likelihood, q))
+linear = Instance(
+    "linear Gaussian decoder",
+    laws={prior: Normal(0, 1), likelihood: Normal(z + 1, 1), q: Normal(x - 1, 1)},
+    values={x: 0.9},
+    parameters={gamma: 1.5},
+)
+reconstruction = E(q, log(likelihood))
+elbo = reconstruction - KL(q, prior)
+
+index = Density("d", n)
+encoder, joint, aggregate = Density("q", z, given=n), Density("q", (n, z)), Density("q", z)
+indexed = Model(
+    primitives=(index, encoder, prior),
+    joints={"q": index * encoder},
+    definitions=(
+        Definition("joint encoder", joint, index * encoder),
+        Definition("index", Density("q", n), index),
+    ),
+)
+
+pair, first, second = Density("q", (z1, z2)), Density("q", z1), Density("q", z2)
+prior_1, prior_2, prior_pair = Density("p1", z1, latex="p"), Density("p2", z2, latex="p"), Density("p", (z1, z2))
+factorised = Model(
+    primitives=(pair, prior_1, prior_2),
+    definitions=(Definition("factorised prior", prior_pair, prior_1 * prior_2),),
+)
+
+DERIVATIONS = (
+    Derivation(
+        title="The objective with a weight above one on the divergence",
+        slug="beta-vae",
+        statement=r"With $\beta = 1 + \gamma \geq 1$ the objective $\mathbb{E}_{q} \log p(x \mid z) - \beta\, \mathrm{KL}$ is at most"
+        r" the ELBO, and so a lower bound on $\log p(x)$. With $\beta < 1$ it need not be.",
+        model=single,
+        start=reconstruction - (1 + gamma) * KL(q, prior),
+        steps=(
+            Step(
+                reconstruction - E(q, log(q / prior)) - gamma * KL(q, prior),
+                "definition of KL",
+            ),
+            Step(elbo - gamma * KL(q, prior), "definition of KL"),
+            Step(elbo, ("Gibbs", "positivity"), relation="<="),
+        ),
+        wrong=(
+            Wrong(elbo, "A weight is taken for a matter of scale: the value is read as the ELBO's."),
+            Wrong(
+                elbo,
+                "A weight below one is taken for a bound as well.",
+                left=reconstruction - KL(q, prior) / (1 + gamma),
+                relation="<=",
+                source="S3, line 185",
+            ),
+            Wrong((1 + gamma) * elbo, "The weight is applied to the whole ELBO."),
+        ),
+        instances=(linear,),
+        sources=(S3("lines 183-185"), HIGGINS_2017("eq. 4")),
+        implements=("elbo.bounds",),
+    ),
+    Derivation(
+        title="ELBO surgery",
+        slug="elbo-surgery",
+        statement=r"The divergence of the encoder from the prior, averaged over the data, is the mutual information of index and code"
+        r" plus the divergence of the aggregated posterior from the prior.",
+        model=indexed,
+        start=E(index, KL(encoder, prior)),
+        steps=(
+            Step(E(index, E(encoder, log(encoder / prior))), "definition of KL"),
+            Step(
+                E(index, E(encoder, log(joint / (index * aggregate)) + log(aggregate / prior))),
+                ("joint encoder", "log of a product"),
+                note="The aggregated posterior is multiplied and divided by.",
+            ),
+            Step(
+                E(joint, log(joint / (index * aggregate))) + E(joint, log(aggregate / prior)),
+                ("joint encoder", "linearity", "tower"),
+            ),
+            Step(
+                E(joint, log(joint / (Density("q", n) * aggregate))) + E(aggregate, log(aggregate / prior)),
+                ("index", "marginal"),
+                note="The index is uniform over the data, or any law on them.",
+            ),
+            Step(
+                MutualInformation(joint, n, z) + KL(aggregate, prior),
+                ("definition of mutual information", "definition of KL"),
+            ),
+        ),
+        wrong=(
+            Wrong(KL(aggregate, prior), "The average of divergences is taken for the divergence of the average."),
+            Wrong(MutualInformation(joint, n, z), "The divergence is read as the information in the code alone."),
+            Wrong(MutualInformation(joint, n, z) - KL(aggregate, prior), "The second term is subtracted."),
+        ),
+        sources=(S3("lines 199-211"), HOFFMAN_JOHNSON_2016("eq. 4-7")),
+        sizes={n: 2},
+    ),
+    Derivation(
+        title="Total correlation in the divergence from a factorised prior",
+        slug="total-correlation",
+        statement=r"For a prior with independent coordinates the divergence of the aggregated posterior is its total correlation plus the"
+        r" divergences of its coordinates.",
+        model=factorised,
+        start=KL(pair, prior_pair),
+        steps=(
+            Step(E(pair, log(pair / prior_pair)), "definition of KL"),
+            Step(
+                E(pair, log(pair / (first * second)) + log(first / prior_1) + log(second / prior_2)),
+                ("factorised prior", "log of a product"),
+            ),
+            Step(
+                E(pair, log(pair / (first * second)))
+                + E(first, log(first / prior_1))
+                + E(second, log(second / prior_2)),
+                ("linearity", "marginal"),
+            ),
+            Step(
+                TotalCorrelation(pair) + KL(first, prior_1) + KL(second, prior_2),
+                ("definition of mutual information", "definition of KL"),
+            ),
+        ),
+        wrong=(
+            Wrong(KL(first, prior_1) + KL(second, prior_2), "The coordinates of the code are taken for independent."),
+            Wrong(
+                2 * TotalCorrelation(pair) + KL(first, prior_1) + KL(second, prior_2),
+                "The weight of the total correlation is left at two when the plain objective is meant.",
+            ),
+            Wrong(
+                TotalCorrelation(pair) - KL(first, prior_1) - KL(second, prior_2),
+                "The divergences of the coordinates are subtracted.",
+            ),
+        ),
+        sources=(S3("lines 183-185"), CHEN_2018("eq. 2")),
+        depends_on=("elbo-surgery",),
+    ),
+)
