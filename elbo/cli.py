@@ -67,6 +67,25 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def audit(
+    target: Annotated[
+        str, typer.Argument(help="torch.distributions, elbo, package.module:function or file.py:function.")
+    ] = "torch.distributions",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON; - prints it.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as one page, with plots.")] = None,
+    only: Annotated[str, typer.Option(metavar="PATTERN", help="Pairs such as 'Beta ‖ Gamma'.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the totals.")] = False,
+) -> None:
+    """Judge a registry of KL divergences against 60-digit values: near equality, far, and at the edges.
+
+    A function kl(q, p) of your own is imported and runs as code. Exit status 0 if every pair is right, 1 if one is not.
+    """
+    from elbo.audit._command import audit_command
+
+    raise typer.Exit(audit_command(target, json, html, only, quiet))
+
+
 def main() -> None:
     """The console script."""
     app()
