@@ -96,6 +96,8 @@ class Gaussian:
         found = self.laws.get(canonical_density(original))
         if found is not None:
             return self._normal(found[0], found[1], place)
+        if canonical_density(original) in self.families.primitives:
+            raise NotApplicable(f"the law of {d} is not normal")
         origin = self.families.origin(original)
         above = self._integral(origin.joint, origin.summed, place)
         if not origin.divide:
