@@ -11,8 +11,8 @@ Source = Callable[[Tensor], Tensor]
 
 
 class HeldNoise(TorchFunctionMode):
-    """Inside it, ``torch.randn``, ``randn_like``, ``normal``, ``Tensor.normal_`` and what is built on them take their draws
-    from ``source``, which is given a tensor of the shape that is wanted. ``draws`` counts the numbers that were drawn.
+    """Inside it, ``torch.randn``, ``randn_like``, ``normal``, ``Tensor.normal_`` and what is built on them take their
+    draws from ``source``, which is given a tensor of the shape that is wanted. ``draws`` counts them.
     """
 
     def __init__(self, source: Source) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,39 +24,39 @@ class Parts:
     encode: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     decode: Callable[[Tensor], tuple[Tensor, ...]] | None = None
     how: dict[str, str] = field(default_factory=dict)
-    captured: list[Tensor] = field(default_factory=list)
+    decoder: str = ""
 
 
 def take_apart(model: nn.Module, x: Tensor) -> Parts:
-    """Encoder and decoder of ``model``, by name first and by shape."""
-    parts = Parts(model)
-    for name, function in _callables(model, ENCODERS):
-        read = _posterior_reader(function, x)
-        if read is not None:
-            parts.encode, words = read
-            parts.how["encoder"] = f"{name}: {words}"
-            break
-    else:
-        read = _posterior_reader(model, x)
-        if read is not None:
-            parts.encode, words = read
-            parts.how["encoder"] = f"forward: {words}"
-    if parts.encode is None:
-        return parts
-    with torch.no_grad():
-        z = parts.encode(x)[0]
-    for name, function in _callables(model, DECODERS):
-        decode = _decoder(function, z, x)
-        if decode is not None:
-            parts.decode = decode
-            parts.how["decoder"] = f"{name}: a latent of shape {tuple(z.shape[1:])} to {tuple(x.shape[1:])}"
-            break
-    return parts
+    """Encoder and decoder of ``model``: two outputs of one shape, by name first, then by forward, then the halves of
+    one; the first that some decoder takes.
+    """
+    named = list(_callables(model, ENCODERS))
+    readers = [(name, _pair_reader(function, x)) for name, function in named]
+    readers.append(("forward", _pair_reader(model, x)))
+    readers += [(name, _halves_reader(function, x)) for name, function in named]
+    fallback: Parts | None = None
+    for name, read in readers:
+        if read is None:
+            continue
+        parts = Parts(model, encode=read[0], how={"encoder": f"{name}: {read[1]}"})
+        with torch.no_grad(), HeldNoise(constant(0.0)):
+            z = read[0](x)[0]
+        for decoder_name, function in _callables(model, DECODERS):
+            decode = _decoder(function, z, x)
+            if decode is not None:
+                shapes = f"a latent of shape {tuple(z.shape[1:])} to {tuple(x.shape[1:])}"
+                parts.decode, parts.decoder = decode, decoder_name
+                parts.how["decoder"] = f"{decoder_name}: {shapes}"
+                return parts
+        if "halves" not in read[1]:
+            fallback = fallback or parts
+    return fallback or Parts(model)
 
 
 @contextlib.contextmanager
 def capture(parts: Parts) -> Iterator[list[Tensor]]:
-    """Inside it, whatever is decoded is recorded."""
+    """Inside it, whatever is given to the decoder is recorded."""
     seen: list[Tensor] = []
     handles, patched = [], []
 
@@ -63,10 +64,11 @@ def capture(parts: Parts) -> Iterator[list[Tensor]]:
         if args and isinstance(args[0], Tensor):
             seen.append(args[0])
 
-    for name, function in _callables(parts.model, DECODERS):
+    for name in dict.fromkeys((*DECODERS, parts.decoder)):
+        function = getattr(parts.model, name, None) if name else None
         if isinstance(function, nn.Module):
             handles.append(function.register_forward_pre_hook(hook))
-        elif hasattr(parts.model, name):
+        elif callable(function):
             patched.append(name)
             setattr(parts.model, name, _recorded(function, seen))
     try:
@@ -88,23 +90,23 @@ def _recorded(function: Callable[..., Any], seen: list[Tensor]) -> Callable[...,
     return call
 
 
-def find_loss(
+def find_losses(
     parts: Parts, x: Tensor, loss: Callable[..., Any] | None
-) -> tuple[Callable[[Tensor], Any] | None, str]:
-    """(function of a batch that gives what the model calls its loss, where it was found)."""
+) -> Iterator[tuple[Callable[[Tensor], Any], str]]:
+    """Every way to call what may be the model's loss on a batch: (function of a batch, where it was found)."""
     model = parts.model
     if loss is not None:
-        for call, words in _ways(model, loss, x):
+        ways = [((lambda batch: loss(model, batch)), "(model, x)"), *_ways(model, loss)]
+        for call, words in ways:
             if scalars(_quietly(call, x)):
-                return call, f"the loss argument, called as {words}"
-        return None, "the loss argument accepts none of (model, x), (x), or what forward returns"
+                yield call, f"the loss argument, called as {words}"
+        return
     for name in LOSSES:
         method = getattr(model, name, None)
         if callable(method) and not isinstance(method, nn.Module):
-            for call, words in _ways(model, method, x):
+            for call, words in _ways(model, method):
                 if scalars(_quietly(call, x)):
-                    return call, f"{name}, called as {words}"
-    return None, "none found; pass loss=lambda model, x: ..."
+                    yield call, f"{name}, called as {words}"
 
 
 def scalars(out: Any) -> dict[str, Tensor]:
@@ -126,17 +128,13 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point() and value.numel() == 1
 
 
-def _ways(
-    model: nn.Module, function: Callable[..., Any], x: Tensor
-) -> Iterator[tuple[Callable[[Tensor], Any], str]]:
-    yield (lambda batch: function(model, batch)), "(model, x)"
+def _ways(model: nn.Module, function: Callable[..., Any]) -> Iterator[tuple[Callable[[Tensor], Any], str]]:
     yield (lambda batch: function(batch)), "(x)"
     if function == getattr(model, "forward", None):
         return
     yield (lambda batch: function(*_as_list(model(batch)))), "(*forward(x))"
-    yield (lambda batch: function(*_with_data(model(batch), batch))), "(recon, x, mean, spread)"
-    yield (lambda batch: function(*_with_data(model(batch), batch)[::-1])), "(spread, mean, x, recon)"
-    yield (lambda batch: function(batch, *_as_list(model(batch)))), "(x, *forward(x))"
+    yield (lambda batch: function(*_with_data(model(batch), batch, 1))), "(recon, x, mean, spread)"
+    yield (lambda batch: function(*_with_data(model(batch), batch, 0))), "(x, recon, mean, spread)"
     yield (lambda batch: function((batch, None), 0)), "((x, None), 0)"
     yield (lambda batch: function(batch, 0)), "(x, 0)"
 
@@ -147,9 +145,10 @@ def _as_list(out: Any) -> list[Any]:
     return list(out) if isinstance(out, tuple | list) else [out]
 
 
-def _with_data(out: Any, x: Tensor) -> list[Any]:
-    first, *rest = _as_list(out)
-    return [first, x, *rest]
+def _with_data(out: Any, x: Tensor, place: int) -> list[Any]:
+    values = _as_list(out)
+    values.insert(place, x)
+    return values
 
 
 def _quietly(function: Callable[..., Any], *args: Any) -> Any:
@@ -172,25 +171,46 @@ def _callables(model: nn.Module, names: Sequence[str]) -> Iterator[tuple[str, Ca
             yield name, child
 
 
-def _posterior_reader(
-    function: Callable[..., Any], x: Tensor
-) -> tuple[Callable[[Tensor], tuple[Tensor, Tensor]], str] | None:
-    """How to read mean and spread from what ``function(x)`` returns: two tensors that hold still, of one shape."""
-    for prepare, word in ((lambda t: t, ""), (lambda t: t.flatten(1), "of the flattened data, ")):
-        with HeldNoise(constant(0.0)):
-            still = _tensors(_quietly(function, prepare(x)))
-        with HeldNoise(constant(1.0)):
-            moved = _tensors(_quietly(function, prepare(x)))
-        if not still or len(still) != len(moved):
-            continue
-        fixed = [i for i, (a, b) in enumerate(zip(still, moved, strict=True)) if _same(a, b) and len(a) == len(x)]
-        for first, second in zip(fixed, fixed[1:], strict=False):
+Reader = tuple[Callable[[Tensor], tuple[Tensor, Tensor]], str]
+
+
+def _pair_reader(function: Callable[..., Any], x: Tensor) -> Reader | None:
+    """Mean and spread as two tensors that hold still when the noise moves, and have one shape."""
+    for prepare, word in _PREPARATIONS:
+        still, fixed = _still_outputs(function, prepare(x), len(x))
+        for first, second in pairwise(fixed):
             a, b = still[first], still[second]
             if a.shape == b.shape and a.shape != x.shape and a.dim() > 1 and not torch.equal(a, b):
                 return _pair(function, prepare, first, second), f"{word}outputs {first + 1} and {second + 1}"
-        if len(still) == 1 and fixed and still[0].dim() > 1 and still[0].shape[1] % 2 == 0 and still[0].shape != x.shape:
+    return None
+
+
+def _halves_reader(function: Callable[..., Any], x: Tensor) -> Reader | None:
+    """Mean and spread as the two halves of one tensor."""
+    for prepare, word in _PREPARATIONS:
+        still, fixed = _still_outputs(function, prepare(x), len(x))
+        if len(still) == 1 and fixed and still[0].dim() > 1 and still[0].shape[1] % 2 == 0:
             return _halves(function, prepare), f"{word}the halves of its output"
     return None
+
+
+_PREPARATIONS: tuple[tuple[Callable[[Tensor], Tensor], str], ...] = (
+    (lambda t: t, ""),
+    (lambda t: t.flatten(1), "of the flattened data, "),
+)
+
+
+def _still_outputs(function: Callable[..., Any], x: Tensor, rows: int) -> tuple[list[Tensor], list[int]]:
+    """The outputs, and which of them do not depend on the noise."""
+    with HeldNoise(constant(0.0)):
+        still = _tensors(_quietly(function, x))
+    with HeldNoise(constant(1.0)):
+        moved = _tensors(_quietly(function, x))
+    if len(still) != len(moved):
+        return [], []
+    return still, [
+        i for i, (a, b) in enumerate(zip(still, moved, strict=True)) if a.dim() and len(a) == rows and _same(a, b)
+    ]
 
 
 def _pair(function: Any, prepare: Any, first: int, second: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:

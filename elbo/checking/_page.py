@@ -62,8 +62,8 @@ def _lines(docs: Path) -> Iterator[str]:
     yield "# How VAE losses go wrong"
     yield ""
     yield (
-        "Every finding that `elbo check` can report, from the table that the reports themselves are written from: what it "
-        "says, how it is recognised from the outside, what the model trains instead, and the line to write."
+        "Every finding that `elbo check` can report, from the table that the reports themselves are written from: what "
+        "it says, how it is recognised from the outside, what the model trains instead, and the line to write."
     )
     mistakes = [code for code in CODES.values() if code.kind == "mistake"]
     notes = [code for code in CODES.values() if code.kind == "note"]
