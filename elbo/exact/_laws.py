@@ -172,7 +172,7 @@ def _rounding_of_z(z: Array, log_q: Array, log_joint: Array, shares: Array, step
 def _line(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Evaluate:
     """v = centre + scale e, z = T(v) with T from the line onto the support of q."""
     try:
-        transform = biject_to(q.support)
+        transform = biject_to(_scalar(q.support))
     except NotImplementedError as missing:
         raise InputTypeError(f"the support {q.support} of q has no known map from the line; use another q") from missing
     event = problem.latent.event_shape
@@ -192,6 +192,11 @@ def _line(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Evaluate:
         return _rows(log_q, shape), _rows(log_joint, shape), z
 
     return evaluate
+
+
+def _scalar(support: Any) -> Any:
+    """The constraint on the one coordinate of a z of shape () or (1,)."""
+    return getattr(support, "base_constraint", support)
 
 
 def _log_slope(transform: Any, v: Tensor, z: Tensor) -> Tensor:
@@ -282,7 +287,7 @@ def _ends(evaluate: Evaluate, dimension: int, order: float) -> list[tuple[float,
 
 def _check_support(problem: Any, x: Any, q: Distribution, log_mean: Array) -> None:
     """Warn if some z of the model lies outside supp q and carries posterior mass."""
-    whole = biject_to(problem.latent.support) if problem.latent.dimension == 1 else None
+    whole = biject_to(_scalar(problem.latent.support)) if problem.latent.dimension == 1 else None
     if whole is None:
         return
     z = whole(torch.linspace(-30.0, 30.0, 241, dtype=torch.float64))

@@ -96,7 +96,9 @@ def _gaps(log_weights: Array, fine: Array, coarse: Array, k: Array, c: Array) ->
     if one.any():
         direct = np.einsum("bn,bnl->lb", exp_excess(lw), laws) - drift.T
         gap[:, :, one] = direct[:, :, None]
-        error[:, one] = (8 * EPS * direct[0])[:, None]
+        # e^lw carries the rounding of lw
+        rounding = np.einsum("bn,bn->b", fine * (1.0 + w), np.abs(lw))
+        error[:, one] = (8 * EPS * direct[0] + 2 * EPS * rounding)[:, None]
     many = k[~one]
     if many.size:
         gap[:, :, ~one], error[:, ~one] = _integral(lw, w, laws, drift, many)
@@ -123,13 +125,24 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
             # ∫ below the first point: (φ - 1 + s)/s increases with s, and φ^K - e^{-Ks} <= K (φ - e^{-s})
             lost = k * excess[:, :1, 0]
         psi = np.log1p(np.maximum(excess - s[None, :, None] * drift[:, None, :], -1.0 + 1e-300))
-        add(psi - s[None, :, None], psi, s)
+        log_phi = psi - s[None, :, None]
+        # heavy tails: φ stays near one far beyond s = 1, and the difference would lose its digits
+        rows = np.flatnonzero((2.0 * psi > s[None, :, None]).any((0, 2)))
+        if rows.size:
+            direct = _log_phi_near_one(w, laws, s[rows])
+            log_phi[:, rows] = np.where(2.0 * psi[:, rows] > s[None, rows, None], direct, log_phi[:, rows])
+        add(log_phi, psi, s)
 
     end, block, start = float(-lw.min()) + 5.0, min(block, 24), 0
     while True:
-        s = np.exp(SWITCH + STEP * np.arange(start, start + block))
+        u = SWITCH + STEP * np.arange(start, start + block)
+        s = np.exp(np.minimum(u, 690.0))
         with np.errstate(over="ignore", divide="ignore"):
-            log_phi = np.log(_weighted(np.exp(-s[None, :, None] * w[:, None, :]), laws))
+            sw = s[None, :, None] * w[:, None, :] if u[-1] < 690.0 else _product(u, lw)
+            log_phi = np.log(_weighted(np.exp(-sw), laws))
+        rows = np.flatnonzero((log_phi > -0.7).any((0, 2)))
+        if rows.size:
+            log_phi[:, rows] = np.where(log_phi[:, rows] > -0.7, _log_phi_near_one(w, laws, s[rows]), log_phi[:, rows])
         log_phi = np.maximum(log_phi, -1e4)
         add(log_phi, np.minimum(log_phi + s[None, :, None], 1e4), s)
         start += block
@@ -149,6 +162,18 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
     discretisation = 2.0 * span * np.exp(-2 * np.pi * 1.5 / STEP)
     # rounding of ψ is relative, hence that of the sum too
     return gap, lost + above + discretisation * np.minimum(1.0, gap[0]) + 4e-14 * gap[0]
+
+
+def _product(u: Array, lw: Array) -> Array:
+    """s w = e^(u + log w) where s or w alone would overflow."""
+    return np.asarray(np.exp(np.clip(u[None, :, None] + lw[:, None, :], -745.0, 700.0)))
+
+
+def _log_phi_near_one(w: Array, laws: Array, s: Array) -> Array:
+    """log φ with its relative accuracy where φ is near one."""
+    with np.errstate(over="ignore"):
+        shrink = _weighted(np.expm1(-s[None, :, None] * w[:, None, :]), laws)
+    return np.asarray(np.log1p(np.maximum(shrink, -1.0 + 1e-16)))
 
 
 def _integrand(log_phi: Array, psi: Array, s: Array, k: float) -> Array:

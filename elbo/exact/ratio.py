@@ -52,7 +52,7 @@ def ratio_moments(
         the moments with their error bounds.
 
     >>> found = ratio_moments([0.0, 0.0], [0.5, 0.5], [-1.0, 1.0], k=4)
-    >>> abs(found.mean[0]) < 1e-14, abs(found.covariance[0, 0] - 0.25) < 1e-14
+    >>> bool(abs(found.mean[0]) < 1e-14), bool(abs(found.covariance[0, 0] - 0.25) < 1e-14)
     (True, True)
     """
     lw, law = (np.asarray(a, dtype=np.float64) for a in (log_weights, probabilities))
