@@ -11,6 +11,7 @@ Every term is non-negative; the brace of the Gumbel form is the Bregman divergen
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.distributions import Cauchy, Gumbel, Laplace, Pareto, Uniform
 
@@ -64,35 +65,37 @@ def _cauchy_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[b
 cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl")
 
 
-def _gumbel_parts(m1: Array, b1: Array, m2: Array, b2: Array) -> tuple[Array, Array, Array, Array]:
-    ratio, r = b1 / b2, (b1 - b2) / b2
-    gap = (m2 - m1) / b2
+def _log_gamma_of(ratio: Array, r: Array) -> Array:
+    """log Γ(1 + ρ), ρ = 1 + r, relative to its size at ρ = 1, where it vanishes."""
+    two = 2.0 + 0.0 * r
+    return PSI_2 * r + bregman(two, ratio + 1.0, r) + entropy_term(ratio + 1.0, two, -r)
+
+
+def log_gamma_excess(ratio: Array, r: Array, gap: Array) -> Array:
+    """Φ(gap + log Γ(1 + ρ)) + log Γ(ρ) + γ (ρ − 1), where r = ρ − 1."""
+    one = 1.0 + 0.0 * r
+    return phi(gap + _log_gamma_of(ratio, r)) + bregman(one, ratio, r) + entropy_term(ratio, one, -r)
+
+
+def log_gamma_slopes(ratio: Array, r: Array, gap: Array) -> tuple[Array, Array]:
+    """The derivatives of ``log_gamma_excess`` by ρ and by the gap."""
     one, two = 1.0 + 0.0 * r, 2.0 + 0.0 * r
-    log_gamma = PSI_2 * r + bregman(two, ratio + 1.0, r) + entropy_term(ratio + 1.0, two, -r)
-    return ratio, r, gap + log_gamma, one
+    log_gamma = torch.lgamma(1.0 + ratio) if isinstance(ratio, Tensor) else _log_gamma_of(ratio, r)
+    growth = xp.expm1(gap + log_gamma)
+    psi = PSI_2 + slope_difference(two, 1.0 + ratio, r) + xp.log1p(r / 2.0)
+    low = xp.where(r < -0.5, xp.log(ratio), xp.log1p(r))
+    return psi * growth + slope_difference(one, ratio, r) + low, growth
 
 
 def _gumbel(m1: Array, b1: Array, m2: Array, b2: Array) -> Array:
-    ratio, r, y, one = _gumbel_parts(m1, b1, m2, b2)
-    return phi(y) + bregman(one, ratio, r) + entropy_term(ratio, one, -r)
+    return log_gamma_excess(b1 / b2, (b1 - b2) / b2, (m2 - m1) / b2)
 
 
 def _gumbel_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[bool]) -> Slopes:
-    import torch
-
-    ratio, r = b1 / b2, (b1 - b2) / b2
-    if isinstance(b1, Tensor):
-        y = (m2 - m1) / b2 + torch.lgamma(1.0 + ratio)
-        one, two = torch.ones_like(ratio), 2.0 * torch.ones_like(ratio)
-    else:
-        ratio, r, y, one = _gumbel_parts(m1, b1, m2, b2)
-        two = one + one
-    growth = xp.expm1(y)
+    ratio, gap = b1 / b2, (m2 - m1) / b2
+    by_ratio, growth = log_gamma_slopes(ratio, (b1 - b2) / b2, gap)
     by_mean = growth / b2
-    psi = PSI_2 + slope_difference(two, 1.0 + ratio, r) + xp.log1p(r / 2.0)
-    low = xp.where(r < -0.5, xp.log(ratio), xp.log1p(r))
-    by_ratio = psi * growth + slope_difference(one, ratio, r) + low
-    return -by_mean, by_ratio / b2, by_mean, -(by_ratio * ratio + growth * (m2 - m1) / b2) / b2
+    return -by_mean, by_ratio / b2, by_mean, -(by_ratio * ratio + growth * gap) / b2
 
 
 gumbel_kl = elementwise(_gumbel, _gumbel_slopes, "gumbel_kl", double=True, width=8)

@@ -9,8 +9,8 @@ import torch.distributions as D
 from mpmath import mp, mpf
 
 Parameters = dict[str, Any]
-EULER = mp.mpf("0.57721566490153286060651209008240243104215933593992359880576723488486772677766467")
 mp.dps = 60
+EULER = +mp.euler
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,34 @@ REFERENCES += [
     _ref("gumbel_gumbel", D.Gumbel, D.Gumbel, {"loc": "real", "scale": "moderate"}, {"loc": "real", "scale": "moderate"},
          gumbel, ulps=16, span=1.0),
     _ref("pareto_pareto", D.Pareto, D.Pareto, PARETO, PARETO, pareto),
+]  # fmt: skip
+
+
+def weibull(q: Parameters, p: Parameters) -> mpf:
+    k, a, m, b = q["concentration"], q["scale"], p["concentration"], p["scale"]
+    value = mp.log(k / m) - k * mp.log(a) + m * mp.log(b) + (k - m) * (mp.log(a) - EULER / k)
+    return value + (a / b) ** m * mp.gamma(m / k + 1) - 1
+
+
+def weibull_gamma(q: Parameters, p: Parameters) -> mpf:
+    k, s, a, b = q["concentration"], q["scale"], p["concentration"], p["rate"]
+    value = EULER * a / k - a * mp.log(s) + mp.log(k) + b * s * mp.gamma(1 + 1 / k)
+    return value - EULER - 1 - a * mp.log(b) + mp.loggamma(a)
+
+
+def lognormal_gamma(q: Parameters, p: Parameters) -> mpf:
+    m, s, a, b = q["loc"], q["scale"], p["concentration"], p["rate"]
+    value = -mp.log(s) - mp.log(2 * mp.pi * mp.e) / 2 - a * m + b * mp.exp(m + s * s / 2)
+    return value - a * mp.log(b) + mp.loggamma(a)
+
+
+WEIBULL = {"scale": "moderate", "concentration": "moderate"}
+REFERENCES += [
+    _ref("weibull_weibull", D.Weibull, D.Weibull, WEIBULL, WEIBULL, weibull, ulps=16, span=1.0),
+    _ref("weibull_gamma", D.Weibull, D.Gamma, WEIBULL, {"concentration": "moderate", "rate": "moderate"}, weibull_gamma,
+         ulps=64),
+    _ref("lognormal_gamma", D.LogNormal, D.Gamma, {"loc": "unit", "scale": "moderate"},
+         {"concentration": "positive", "rate": "moderate"}, lognormal_gamma, ulps=64),
 ]  # fmt: skip
 
 

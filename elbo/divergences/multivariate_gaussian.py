@@ -1,0 +1,172 @@
+"""Multivariate Gaussian laws: full covariance, low rank plus diagonal, diagonal, and any two of them.
+
+    KL[N(m₁, L₁L₁ᵀ) ‖ N(m₂, L₂L₂ᵀ)] = Σ Λ(Rᵢᵢ) + ½ ‖R‖² + ½ ‖L₂⁻¹ (m₁ − m₂)‖²,      R = L₂⁻¹ (L₁ − L₂)
+
+The textbook form tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) loses every digit near equality. Here I + R = L₂⁻¹L₁ is lower
+triangular, so
+that its determinant is that of its diagonal, and only the difference of the factors enters: every term is
+non-negative, and
+there are no eigenvalues whose derivatives could be singular.
+
+A law that was given by its covariance has a factor with the rounding of a Cholesky decomposition. Near equality R is
+then
+corrected once, from R + Rᵀ + R Rᵀ = L₂⁻¹ (Σ₁ − Σ₂) L₂⁻ᵀ, whose right side is made from the difference of the
+covariances.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
+
+from elbo._errors import InputTypeError
+from elbo.divergences._kernels import itakura_saito, log_remainder
+from elbo.divergences._registry import register
+
+SOURCE = "CLAIMS K-03 and K-04 of the project's list; the triangular form is derived in elbo.divergences"
+
+
+def _correction(r: Tensor, l2: Tensor, difference: Tensor) -> Tensor:
+    """What R lacks, to first order, where the two covariances are close; 0 elsewhere."""
+    half = torch.linalg.solve_triangular(l2, difference, upper=False)
+    e = torch.linalg.solve_triangular(l2, half.mT, upper=False)
+    rest = e - (r + r.mT + r @ r.mT)
+    step = torch.tril(rest) - 0.5 * torch.diag_embed(torch.diagonal(rest, dim1=-2, dim2=-1))
+    return torch.where(e.abs().amax((-2, -1), keepdim=True) < 0.1, step, torch.zeros_like(step))
+
+
+def from_factors(m1: Tensor, l1: Tensor, m2: Tensor, l2: Tensor, difference: Tensor | None = None) -> Tensor:
+    """KL from means and Cholesky factors, and the difference of the covariances where it is known better than they
+    are."""
+    r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
+    if difference is not None:
+        r = r + _correction(r.detach(), l2.detach(), difference.detach())
+    half = torch.linalg.solve_triangular(l2, (m1 - m2).unsqueeze(-1), upper=False).squeeze(-1)
+    diagonal = torch.diagonal(r, dim1=-2, dim2=-1)
+    ratio = torch.diagonal(l1, dim1=-2, dim2=-1), torch.diagonal(l2, dim1=-2, dim2=-1)
+    # where L₁ is much the smaller, 1 + R has lost its digits and the ratio of the diagonals has not
+    spread = torch.where(diagonal > -0.5, log_remainder(diagonal.clamp(min=-0.5)), itakura_saito(*ratio))
+    return spread.sum(-1) + 0.5 * (r.square().sum((-2, -1)) + half.square().sum(-1))
+
+
+class _LogDeterminant(torch.autograd.Function):
+    """log det(I + C), or tr C less that, for C ⪰ 0: from the eigenvalues, with a gradient that needs no
+    eigenvectors."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(c: Tensor, remainder: bool) -> Tensor:
+        values = torch.linalg.eigvalsh(c).clamp(min=0.0)
+        return (log_remainder(values) if remainder else torch.log1p(values)).sum(-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, bool], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.remainder = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (c,) = ctx.saved_tensors
+        eye = torch.eye(c.shape[-1], dtype=c.dtype, device=c.device)
+        return grad[..., None, None] * torch.linalg.solve(eye + c, c if ctx.remainder else eye.expand_as(c)), None
+
+
+def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tensor) -> Tensor:
+    """KL[N(m, D + WWᵀ) ‖ N(mean, diag(scale²))] at the cost of the rank, not of the dimension."""
+    variance = scale * scale
+    diagonal = q._unbroadcasted_cov_diag
+    factor = q._unbroadcasted_cov_factor / scale.unsqueeze(-1)
+    excess = (diagonal - variance) / diagonal
+    inner = (factor / (diagonal / variance).unsqueeze(-1)).mT @ factor
+    # tr C + Σ ‖wᵢ‖² excessᵢ = Σ ‖wᵢ‖²; near equality the remainder tr C − log det(I + C) is wanted whole
+    squares = factor.square().sum(-1)
+    near = (squares * excess).sum(-1) + _LogDeterminant.apply(inner, True)
+    far = squares.sum(-1) - _LogDeterminant.apply(inner, False)
+    low_rank = torch.where(torch.diagonal(inner, dim1=-2, dim2=-1).sum(-1) < 1.0, near, far)
+    spread = itakura_saito(diagonal, variance).sum(-1) + ((q.loc - mean) / scale).square().sum(-1)
+    return 0.5 * (spread + low_rank)
+
+
+def _factor(law: Distribution) -> Tensor:
+    if isinstance(law, MultivariateNormal):
+        return law._unbroadcasted_scale_tril
+    if isinstance(law, LowRankMultivariateNormal):
+        return torch.linalg.cholesky(_covariance(law))
+    return torch.diag_embed(_normal(law).scale)
+
+
+def _normal(law: Distribution) -> Normal:
+    base = law.base_dist if isinstance(law, Independent) else None
+    if not isinstance(base, Normal) or law.reinterpreted_batch_ndims != 1:  # type: ignore[attr-defined]
+        raise InputTypeError(f"{law} is not a Gaussian vector: write Independent(Normal(loc, scale), 1)")
+    return base
+
+
+def _mean(law: Any) -> Tensor:
+    mean: Tensor = _normal(law).loc if isinstance(law, Independent) else law.loc
+    return mean
+
+
+def _covariance(law: Distribution) -> Tensor:
+    if isinstance(law, LowRankMultivariateNormal):
+        factor = law._unbroadcasted_cov_factor
+        return factor @ factor.mT + torch.diag_embed(law._unbroadcasted_cov_diag)
+    if isinstance(law, MultivariateNormal):
+        given: Tensor | None = vars(law).get("covariance_matrix")
+        return given if given is not None else law._unbroadcasted_scale_tril @ law._unbroadcasted_scale_tril.mT
+    return torch.diag_embed(_normal(law).scale.square())
+
+
+def _given(law: Distribution) -> str:
+    return next(
+        (name for name in vars(law) if name in ("scale_tril", "covariance_matrix", "precision_matrix")), "factor"
+    )
+
+
+def _difference(q: Distribution, p: Distribution) -> Tensor | None:
+    """Σ₁ − Σ₂ with the digits that it has, or None where the factors are what was given."""
+    if isinstance(q, LowRankMultivariateNormal) and isinstance(p, LowRankMultivariateNormal):
+        diagonal = torch.diag_embed(q._unbroadcasted_cov_diag - p._unbroadcasted_cov_diag)
+        w, v = q._unbroadcasted_cov_factor, p._unbroadcasted_cov_factor
+        if w.shape[-1] == v.shape[-1]:
+            product = (w - v) @ (w + v).mT
+            return diagonal + 0.5 * (product + product.mT)
+        return diagonal + (w @ w.mT - v @ v.mT)
+    kinds = {_given(q), _given(p)}
+    if kinds <= {"scale_tril"} or "precision_matrix" in kinds:
+        return None
+    return _covariance(q) - _covariance(p)
+
+
+def gaussian_vectors(q: Distribution, p: Distribution) -> Tensor:
+    """KL between any two of MultivariateNormal, LowRankMultivariateNormal and Independent(Normal, 1)."""
+    if isinstance(q, LowRankMultivariateNormal) and isinstance(p, Independent):
+        return low_rank_to_diagonal(q, _mean(p), _normal(p).scale)
+    if _given(q) == _given(p) == "precision_matrix":
+        # Σ₂⁻¹Σ₁ = P₂P₁⁻¹: the same function of the precisions, exchanged, with the means whitened by p
+        c1, c2 = (torch.linalg.cholesky(vars(law)["precision_matrix"]) for law in (q, p))
+        difference = vars(p)["precision_matrix"] - vars(q)["precision_matrix"]
+        zero = torch.zeros_like(_mean(q))
+        shift = (c2.mT @ (_mean(q) - _mean(p)).unsqueeze(-1)).squeeze(-1)
+        return from_factors(zero, c2, zero, c1, difference) + 0.5 * shift.square().sum(-1)
+    return from_factors(_mean(q), _factor(q), _mean(p), _factor(p), _difference(q, p))
+
+
+FORMULA = "½ [tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) + (m₁ − m₂)ᵀ Σ₂⁻¹ (m₁ − m₂)]"
+NOTE = "8 ulps times the condition number of p's Cholesky factor and the root of the dimension; 8 if p is diagonal"
+for _q, _p in (
+    (MultivariateNormal, MultivariateNormal),
+    (LowRankMultivariateNormal, LowRankMultivariateNormal),
+    (LowRankMultivariateNormal, MultivariateNormal),
+    (MultivariateNormal, LowRankMultivariateNormal),
+    (LowRankMultivariateNormal, Independent),
+    (Independent, LowRankMultivariateNormal),
+    (MultivariateNormal, Independent),
+    (Independent, MultivariateNormal),
+):
+    _conditions = "Independent must hold Normal(loc, scale) with one event dimension" if Independent in (_q, _p) else ""
+    register(_q, _p, formula=FORMULA, conditions=_conditions, accuracy=float("inf"), note=NOTE, source=SOURCE)(
+        gaussian_vectors
+    )

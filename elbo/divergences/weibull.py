@@ -1,0 +1,124 @@
+"""Weibull and Gumbel laws, and the gamma law as their target or the log-normal's.
+
+    KL[Weibull(k₁, l₁) ‖ Weibull(k₂, l₂)] = KL of the Gumbel laws of −log X
+        = Φ(y) + {log Γ(ρ) + γ (ρ − 1)},      ρ = k₂/k₁,   y = k₂ log(l₁/l₂) + log Γ(1 + ρ)
+    KL[Weibull(k, l) ‖ Γ(a, b)] = a Φ(r) + B(1 → a) + a {log Γ(ν) + γ (ν − 1)} + (a − 1) log ν,   ν = 1/k
+    KL[LogNormal(m, s) ‖ Γ(a, b)] = a Φ(r) + ½ Λ(a s² − 1) + μ(a)
+
+with r = log(b E X / a), B the Bregman divergence of log Γ(a) − a log a + a, and μ Stirling's remainder. Braces are ≥ 0.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Gamma, LogNormal, Weibull
+
+from elbo.divergences import _array as xp
+from elbo.divergences._array import Array
+from elbo.divergences._elementwise import elementwise
+from elbo.divergences._kernels import entropy_term, exp_remainder, itakura_saito, log_quotient, phi
+from elbo.divergences._registry import register
+from elbo.divergences._stirling import bregman, slope_difference, stirling_remainder
+from elbo.divergences.location_scale import PSI_2, log_gamma_excess, log_gamma_slopes, logarithm
+
+Slopes = tuple[Array | None, ...]
+EULER = 0.5772156649015329
+
+
+def _weibull(k1: Array, l1: Array, k2: Array, l2: Array) -> Array:
+    return log_gamma_excess(k2 / k1, (k2 - k1) / k1, k2 * log_quotient(l1, l2, l1 - l2))
+
+
+def _weibull_slopes(k1: Array, l1: Array, k2: Array, l2: Array, needs: Sequence[bool]) -> Slopes:
+    log = logarithm(l1, l2)
+    by_ratio, by_gap = log_gamma_slopes(k2 / k1, (k2 - k1) / k1, k2 * log)
+    return -by_ratio * k2 / (k1 * k1), by_gap * k2 / l1, by_ratio / k1 + by_gap * log, -by_gap * k2 / l2
+
+
+weibull_kl = elementwise(_weibull, _weibull_slopes, "weibull_kl", double=True, width=8)
+
+
+def _product_less_one(x: Array, y: Array) -> Array:
+    """x y − 1 with the digits that the product loses (Dekker's exact product)."""
+    product = x * y
+    split = 134217729.0
+    xh = x * split - (x * split - x)
+    yh = y * split - (y * split - y)
+    xl, yl = x - xh, y - yh
+    low = ((xh * yh - product) + xh * yl + xl * yh) + xl * yl
+    return (product - 1.0) + low
+
+
+def _weibull_gamma(k: Array, length: Array, a: Array, b: Array) -> Array:
+    nu, n = 1.0 / k, (1.0 - k) / k
+    one = 1.0 + 0.0 * nu
+    log_gamma = PSI_2 * n + bregman(one + one, 1.0 + nu, n) + entropy_term(1.0 + nu, one + one, -n)
+    scaled = _product_less_one(b, length)
+    log_scale = xp.where(abs(scaled) < 0.5, xp.log1p(scaled), xp.log(b * length))
+    r = log_scale + log_gamma - log_quotient(a, one, a - 1.0)
+    log_nu = xp.where(abs(n) < 0.5, xp.log1p(n), -xp.log(k))
+    brace = bregman(one, nu, n) + entropy_term(nu, one, -n)
+    return a * phi(r) + bregman(one, a, a - 1.0) + a * brace + (a - 1.0) * log_nu
+
+
+def _weibull_gamma_slopes(k: Array, length: Array, a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
+    nu, n = 1.0 / k, (1.0 - k) / k
+    one = 1.0 + 0.0 * nu
+    psi = -EULER + slope_difference(one, nu, n) - _log(k, one)  # ψ(1/k)
+    if isinstance(k, Tensor):
+        mean = length * torch.exp(torch.lgamma(1.0 + nu))
+    else:
+        mean = length * xp.exp(PSI_2 * n + bregman(one + one, 1.0 + nu, n) + entropy_term(1.0 + nu, one + one, -n))
+    excess = b * mean - a
+    psi_next = psi + k  # ψ(1 + 1/k)
+    by_nu = EULER * a - k + b * mean * psi_next
+    by_a = slope_difference(one, a, a - 1.0) - EULER + EULER * nu + _log(a, one) - _log(b * length, one)
+    return -by_nu * nu * nu, excess / length, by_a, excess / b
+
+
+def _log(x: Array, one: Array) -> Array:
+    return logarithm(x, one)
+
+
+weibull_gamma_kl = elementwise(_weibull_gamma, _weibull_gamma_slopes, "weibull_gamma_kl", double=True, width=8)
+
+
+@register(
+    Weibull,
+    Weibull,
+    formula="log(k₁/l₁^k₁) − log(k₂/l₂^k₂) + (k₁ − k₂)(log l₁ − γ/k₁) + (l₁/l₂)^k₂ Γ(k₂/k₁ + 1) − 1",
+    accuracy=math.inf,
+    note="16 for k₂/k₁ ≤ 10 and |k₂ log(l₁/l₂)| ≤ 10; beyond that about |log| of the value in ulps, as of any e^y",
+    source="CLAIMS J of the project's list",
+)
+def _weibull_weibull(q: Weibull, p: Weibull) -> Tensor:
+    return weibull_kl(q.concentration, q.scale, p.concentration, p.scale)
+
+
+@register(
+    Weibull,
+    Gamma,
+    formula="γ a/k − a log l + log k + b l Γ(1 + 1/k) − γ − 1 − a log b + log Γ(a)",
+    accuracy=math.inf,
+    note="64 for 0.1 ≤ k ≤ 10, |log(b l)| ≤ 10, a ≤ 10: near k = a = 1 two terms of either sign cancel up to 16-fold",
+    source="Zhang, Chen, Guo and Zhou 2018, arXiv 1803.01328",
+)
+def _weibull_to_gamma(q: Weibull, p: Gamma) -> Tensor:
+    return weibull_gamma_kl(q.concentration, q.scale, p.concentration, p.rate)
+
+
+@register(
+    LogNormal,
+    Gamma,
+    formula="−log s − ½ log 2πe − a m + b e^(m + s²/2) − a log b + log Γ(a)",
+    accuracy=math.inf,
+    note="32 for |m + s²/2 + log(b/a)| ≤ 10; beyond that its size in ulps, as of any e^y",
+    source="CLAIMS J of the project's list",
+)
+def _lognormal_to_gamma(q: LogNormal, p: Gamma) -> Tensor:
+    base, a = q.base_dist, p.concentration
+    square = base.scale * base.scale
+    r = base.loc + 0.5 * square + logarithm(p.rate, a)
+    return a * exp_remainder(r) + 0.5 * itakura_saito(a * square, torch.ones_like(a)) + stirling_remainder(a)
