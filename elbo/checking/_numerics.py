@@ -87,7 +87,7 @@ def check_edges(case: Case, points: Sequence[tuple[str, Sequence[Tensor], float]
     for where, tensors, expected in points:
         for subject, dtype, word in ((case.subject, torch.float64, "float64"), (single, torch.float32, "float32")):
             try:
-                value = subject.value(*[t.to(dtype) for t in tensors])
+                value = subject.value(*[t.to(dtype) if isinstance(t, Tensor) else t for t in tensors])
             except TimeLimitError:
                 raise
             except Error:

@@ -60,8 +60,8 @@ class Subject:
     def raw(self, *tensors: Tensor, **settings: Any) -> Any:
         """Whatever the function returns for clones of ``tensors``."""
         given = {**self.settings, **settings}
-        before = [t.detach().clone() for t in tensors] if self.guard.calls < 3 else None
-        arguments = [t.clone() if t.requires_grad else t.detach().clone() for t in tensors]
+        before = [_copy(t) for t in tensors] if self.guard.calls < 3 else None
+        arguments = [_copy(t) for t in tensors]
         if self._by_keyword:
             call = functools.partial(self._function, **dict(zip(self.names, arguments, strict=True)), **given)
         else:
@@ -94,8 +94,9 @@ class Subject:
 
     def gradients(self, *tensors: Tensor, **settings: Any) -> list[Tensor | None]:
         """Gradients of the summed output by autograd; ``None`` where an argument is not in the graph."""
-        leaves = [t.detach().clone().requires_grad_() for t in tensors]
-        out = self.tensor(*leaves, **settings).sum()
+        given = [t.detach().clone().requires_grad_() if isinstance(t, Tensor) else t for t in tensors]
+        leaves = [t for t in given if isinstance(t, Tensor)]
+        out = self.tensor(*given, **settings).sum()
         if not out.requires_grad:
             return [None] * len(leaves)
         return list(torch.autograd.grad(out, leaves, allow_unused=True))
@@ -188,7 +189,15 @@ def _shape_words(out: Any) -> str:
     return "a scalar"
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
+def _copy(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return value.clone() if value.requires_grad else value.detach().clone()
+
+
+def _same(a: Any, b: Any) -> bool:
+    if not isinstance(a, Tensor):
+        return True
     return a.shape == b.shape and bool(torch.equal(a.detach(), b.to(a.dtype)))
 
 

@@ -9,10 +9,19 @@ from elbo.checking._case import Case
 MODULES = {
     "gaussian_kl": "gaussian_kl",
     "gaussian_kl_pair": "gaussian_kl_pair",
+    "gaussian_kl_sample": "gaussian_kl_sample",
+    "gaussian_log_prob": "log_density",
+    "gaussian_sample": "gaussian_sample",
+    "categorical_kl": "categorical_kl",
+    "vmf_kl": "vmf_kl",
     "gaussian_nll": "likelihoods",
     "bernoulli_nll": "likelihoods",
     "laplace_nll": "likelihoods",
     "negative_elbo": "negative_elbo",
+    "iwae": "iwae",
+    "mmd": "mmd",
+    "vq": "vq",
+    "vq_quantize": "vq_quantize",
 }
 """Name of every target and the module that judges it."""
 

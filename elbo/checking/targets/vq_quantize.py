@@ -1,0 +1,147 @@
+"""A straight-through quantiser with its loss, of (z_e, codebook)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elbo.checking._case import Case, evidence
+from elbo.checking._fit import number
+from elbo.checking._subject import as_tensor
+from elbo.checking.targets import Target
+from elbo.checking.targets.vq import FIX, judge_pulls, pull
+
+ROLES = {"z_e": "BND", "codebook": "MD"}
+RIGHT = "z_q = nearest code, passed straight through (∂z_q/∂z_e = 1); loss = ‖sg(z_e) − e‖² + β‖z_e − sg(e)‖²"
+SHAPES = ((2, 3, 3), (4, 3, 3), (2, 3, 6))
+
+
+def judge(case: Case) -> None:
+    """Fill in the case."""
+    case.contract = RIGHT
+    pulls = []
+    for b, n, d in SHAPES:
+        z, codes = case.normal((b, n, d)), case.normal((7, d))
+        leaves = [z.requires_grad_(), codes.requires_grad_()]
+        parts = _tensors(case.subject.raw(*leaves))
+        quantised = [(name, t) for name, t in parts if t.shape == z.shape]
+        losses = [(name, t) for name, t in parts if t.numel() == 1 or t.shape in ((b,), (b, n))]
+        if not quantised or not losses:
+            case.undecided = f"expected a quantised tensor of shape {tuple(z.shape)} and a scalar loss, got {[tuple(t.shape) for _, t in parts]}"
+            return
+        e = nearest(z.detach(), codes.detach())
+        if not pulls:
+            case.adopted["quantised"], case.adopted["loss"] = quantised[0][0], losses[0][0]
+            judge_codes(case, z, codes, quantised[0][1], e)
+            judge_straight_through(case, quantised[0][1], leaves)
+        loss = losses[0][1].sum()
+        used = quantised[0][1].detach()
+        found = _loss_pull(case, loss, leaves, used)
+        if found is None:
+            return
+        pulls.append(found)
+    judge_pulls(case, pulls)
+
+
+def nearest(z: Tensor, codes: Tensor) -> Tensor:
+    """The nearest code of each vector, in squared Euclidean distance."""
+    index = torch.cdist(z.reshape(-1, z.shape[-1]), codes).argmin(1)
+    return codes[index].reshape(z.shape)
+
+
+def judge_codes(case: Case, z: Tensor, codes: Tensor, quantised: Tensor, e: Tensor) -> None:
+    """Whether the value is the nearest code."""
+    value = quantised.detach()
+    if torch.allclose(value, e, rtol=1e-6, atol=1e-9):
+        return
+    is_code = torch.cdist(value.reshape(-1, z.shape[-1]), codes.detach()).min(1).values.max() < 1e-6
+    if bool(is_code):
+        share = float((value - e).abs().sum(-1).gt(1e-6).double().mean())
+        case.find(
+            "wrong-norm",
+            f"the code that is chosen is not the nearest in squared Euclidean distance for {share:.0%} of the vectors",
+            evidence=evidence(float(((value - z.detach()) ** 2).sum()), float(((e - z.detach()) ** 2).sum()), "Σ‖z_e − code‖²"),
+            fix="torch.cdist(z_e.reshape(-1, D), codebook).argmin(1)",
+        )
+        case.maybe("wrong-norm", "algebra-slip")
+        return
+    if torch.allclose(value, z.detach(), rtol=1e-6, atol=1e-9):
+        case.find(
+            "stop-gradient-misplaced",
+            "the quantised output has the value of z_e and not of the code: the straight-through line is the wrong way round",
+            fix="z_q = z_e + (e - z_e).detach()",
+            evidence=evidence(float(value.flatten()[0]), float(e.flatten()[0]), "first entry of the quantised output"),
+        )
+        return
+    case.find("algebra-slip", "the quantised output is no code of the codebook", fix="z_q = z_e + (e - z_e).detach()")
+
+
+def judge_straight_through(case: Case, quantised: Tensor, leaves: list[Tensor]) -> None:
+    """∂(w·z_q)/∂z_e must be w."""
+    if case.has("stop-gradient-misplaced"):
+        return
+    w = case.normal(quantised.shape)
+    out = (quantised * w).sum()
+    if not out.requires_grad:
+        case.find("stop-gradient-misplaced", "no gradient reaches the encoder through the quantised output", fix="z_q = z_e + (e - z_e).detach()")
+        return
+    to_z, to_codes = torch.autograd.grad(out, leaves, allow_unused=True, retain_graph=True)
+    if to_z is None or not torch.allclose(to_z, w, rtol=1e-6, atol=1e-9):
+        size = 0.0 if to_z is None else float((to_z * w).sum() / (w * w).sum())
+        case.find(
+            "stop-gradient-misplaced",
+            f"the gradient of the quantised output with respect to z_e is {number(size)} times what straight-through gives",
+            fix="z_q = z_e + (e - z_e).detach()",
+            evidence=evidence(size, 1.0, "∂z_q/∂z_e"),
+        )
+    elif to_codes is not None and float(to_codes.abs().max()) > 1e-12:
+        case.find("gradient-split", "the decoder's gradient reaches the codebook as well as the encoder")
+
+
+def _loss_pull(case: Case, loss: Tensor, leaves: list[Tensor], e: Tensor) -> Any:
+    z, codes = leaves
+    if not loss.requires_grad:
+        case.find("stop-gradient-misplaced", "the loss has no gradient", fix=FIX)
+        return None
+    to_z, to_codes = torch.autograd.grad(loss, leaves, allow_unused=True, retain_graph=True)
+    flat = e.reshape(-1, e.shape[-1])
+    index = torch.cdist(flat, codes.detach()).argmin(1)
+    if torch.allclose(e, z.detach(), rtol=1e-9, atol=1e-12):
+        e = nearest(z.detach(), codes.detach())
+        index = torch.cdist(e.reshape(-1, e.shape[-1]), codes.detach()).argmin(1)
+    d = z.detach() - e
+    to_e: Tensor | None = None
+    if to_codes is not None:
+        # spread each code's gradient over the vectors that chose it, in proportion to their share
+        to_e = _spread(to_codes, d, index)
+        if to_e is None:
+            to_e = _spread(to_codes, d / d.norm(dim=-1, keepdim=True), index)
+            if to_e is None:
+                case.find("wrong-norm", "the codebook's gradient is not that of a squared distance", fix=FIX)
+                return None
+    found = pull(case, z.detach(), e, [to_z, to_e], float(loss))
+    if found is None:
+        case.find("wrong-norm", "the gradients are no multiples of z_e − e: not a squared distance", fix=FIX)
+    return found
+
+
+def _spread(to_codes: Tensor, direction: Tensor, index: Tensor) -> Tensor | None:
+    flat = direction.reshape(-1, direction.shape[-1])
+    summed = torch.zeros_like(to_codes).index_add_(0, index, flat)
+    ratio = float((to_codes * summed).sum() / (summed * summed).sum().clamp(min=1e-300))
+    if not torch.allclose(to_codes, ratio * summed, rtol=1e-5, atol=1e-9):
+        return None
+    return ratio * direction
+
+
+def _tensors(out: Any) -> list[tuple[str, Tensor]]:
+    if isinstance(out, dict):
+        items = [(f"entry {k!r}", v) for k, v in out.items()]
+    elif isinstance(out, list | tuple):
+        items = [(f"element {i}", v) for i, v in enumerate(out)]
+    else:
+        items = [(f"attribute {k}", v) for k, v in vars(out).items()] if hasattr(out, "__dict__") and not isinstance(out, Tensor) else [("the value", out)]
+    return [(name, as_tensor(v, "the function")) for name, v in items if isinstance(v, Tensor) and v.is_floating_point()]
+
+
+TARGETS = {"vq_quantize": Target("vq_quantize", "straight-through quantiser with its loss", ROLES, judge)}
