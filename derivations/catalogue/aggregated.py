@@ -57,8 +57,11 @@ DERIVATIONS = (
     Derivation(
         title="The objective with a weight above one on the divergence",
         slug="beta-vae",
-        statement=r"With $\beta = 1 + \gamma \geq 1$ the objective $\mathbb{E}_{q} \log p(x \mid z) - \beta\, \mathrm{KL}$ is at most"
-        r" the ELBO, and so a lower bound on $\log p(x)$. With $\beta < 1$ it need not be.",
+        statement=(
+            r"With $\beta = 1 + \gamma \geq 1$ the objective $\mathbb{E}_{q} \log p(x \mid z) - \beta\, "
+            r"\mathrm{KL}$ is at most the ELBO, and so a lower bound on $\log p(x)$. With $\beta < 1$ it need not "
+            "be."
+        ),
         model=single,
         start=reconstruction - (1 + gamma) * KL(q, prior),
         steps=(
@@ -87,8 +90,10 @@ DERIVATIONS = (
     Derivation(
         title="ELBO surgery",
         slug="elbo-surgery",
-        statement=r"The divergence of the encoder from the prior, averaged over the data, is the mutual information of index and code"
-        r" plus the divergence of the aggregated posterior from the prior.",
+        statement=(
+            "The divergence of the encoder from the prior, averaged over the data, is the mutual information of "
+            "index and code plus the divergence of the aggregated posterior from the prior."
+        ),
         model=indexed,
         start=E(index, KL(encoder, prior)),
         steps=(
@@ -123,8 +128,10 @@ DERIVATIONS = (
     Derivation(
         title="Total correlation in the divergence from a factorised prior",
         slug="total-correlation",
-        statement=r"For a prior with independent coordinates the divergence of the aggregated posterior is its total correlation plus the"
-        r" divergences of its coordinates.",
+        statement=(
+            "For a prior with independent coordinates the divergence of the aggregated posterior is its total "
+            "correlation plus the divergences of its coordinates."
+        ),
         model=factorised,
         start=KL(pair, prior_pair),
         steps=(

@@ -3,7 +3,13 @@
 from fractions import Fraction
 
 from derivations.catalogue._sources import S3
-from derivations.catalogue._sources_variants import GREENSMITH_2004, MOHAMED_2020, RICHTER_2020, ROEDER_2017, TUCKER_2019
+from derivations.catalogue._sources_variants import (
+    GREENSMITH_2004,
+    MOHAMED_2020,
+    RICHTER_2020,
+    ROEDER_2017,
+    TUCKER_2019,
+)
 from derivations.language import (
     Definition,
     Density,
@@ -16,7 +22,6 @@ from derivations.language import (
     Normal,
     Parameter,
     Step,
-    StopGradient,
     Variable,
     Wrong,
     log,
@@ -44,7 +49,11 @@ drifting = Instance(
 )
 amortised = Instance(
     "linear Gaussian decoder",
-    laws={prior: Normal(0, 1), likelihood: Normal(Fraction(6, 5) * z - half, Fraction(4, 5)), encoder: Normal(phi * x, phi**2 + half)},
+    laws={
+        prior: Normal(0, 1),
+        likelihood: Normal(Fraction(6, 5) * z - half, Fraction(4, 5)),
+        encoder: Normal(phi * x, phi**2 + half),
+    },
     values={x: 0.9},
     parameters={phi: 0.4},
 )
@@ -73,17 +82,18 @@ z1, z2 = Variable("z1", latex="z_{1}"), Variable("z2", latex="z_{2}")
 q1, q2 = Density("q", z1, parameters=phi), Density("q", z2, parameters=phi)
 f1, f2 = Function("f", z1), Function("f", z2)
 pair = Density("q2", (z1, z2), parameters=phi, latex="q")
-two = Model(
-    primitives=(q,), definitions=(Definition("independent draws", pair, q1 * q2),), copies={z1: z, z2: z}
-)
+two = Model(primitives=(q,), definitions=(Definition("independent draws", pair, q1 * q2),), copies={z1: z, z2: z})
 s1, s2 = Derivative(log(q1), phi), Derivative(log(q2), phi)
 
 DERIVATIONS = (
     Derivation(
         title="The score-function gradient",
         slug="score-function",
-        statement=r"The derivative of $\mathbb{E}_{q_{\varphi}} f$ by the parameter of the law is $\mathbb{E}_{q_{\varphi}}[f\,"
-        r" \partial_{\varphi} \log q_{\varphi}]$, and any constant baseline $b$ may be taken off $f$.",
+        statement=(
+            r"The derivative of $\mathbb{E}_{q_{\varphi}} f$ by the parameter of the law is "
+            r"$\mathbb{E}_{q_{\varphi}}[f\, \partial_{\varphi} \log q_{\varphi}]$, and any constant baseline $b$ "
+            "may be taken off $f$."
+        ),
         model=free,
         start=Derivative(E(q, f), phi),
         steps=(
@@ -96,7 +106,10 @@ DERIVATIONS = (
             Step(E(q, (f - b) * score), "linearity"),
         ),
         wrong=(
-            Wrong(E(q, Derivative(f, phi)), "The draws are detached: f does not depend on the parameter and the gradient is lost."),
+            Wrong(
+                E(q, Derivative(f, phi)),
+                "The draws are detached: f does not depend on the parameter and the gradient is lost.",
+            ),
             Wrong(E(q, f) * E(q, score), "The expectation of a product is taken for the product of expectations."),
             Wrong(E(q, (f - b) * score) + b, "The baseline is added back, as for a control variate of unknown mean."),
             Wrong(-E(q, f * score), "The sign of a loss."),
@@ -139,8 +152,10 @@ DERIVATIONS = (
     Derivation(
         title="Score function and pathwise gradient agree by integration by parts",
         slug="score-equals-pathwise",
-        statement=r"For a law with location $m$ the score-function gradient $\mathbb{E}[f\, \partial_{m} \log q]$ equals the pathwise"
-        r" gradient $\mathbb{E} f'$.",
+        statement=(
+            r"For a law with location $m$ the score-function gradient $\mathbb{E}[f\, \partial_{m} \log q]$ equals "
+            r"the pathwise gradient $\mathbb{E} f'$."
+        ),
         model=moving,
         start=Derivative(E(located, f), m),
         steps=(
@@ -168,8 +183,11 @@ DERIVATIONS = (
     Derivation(
         title="The best constant baseline",
         slug="optimal-baseline",
-        statement=r"The second moment of $(f - b)\, s$, $s$ the score, is smallest at $b = c = \mathbb{E}[f s^{2}] / \mathbb{E}[s^{2}]$,"
-        r" which is not $\mathbb{E} f$; a baseline off by $d$ costs $d^{2}\, \mathbb{E}[s^{2}]$.",
+        statement=(
+            r"The second moment of $(f - b)\, s$, $s$ the score, is smallest at $b = c = \mathbb{E}[f s^{2}] / "
+            r"\mathbb{E}[s^{2}]$, which is not $\mathbb{E} f$; a baseline off by $d$ costs $d^{2}\, "
+            r"\mathbb{E}[s^{2}]$."
+        ),
         model=Model(primitives=(q,), definitions=(best,)),
         start=E(q, (f - c - d) ** 2 * score**2),
         steps=(
@@ -180,11 +198,15 @@ DERIVATIONS = (
                 + d**2 * E(q, score**2),
                 "linearity",
             ),
-            Step(E(q, (f - c) ** 2 * score**2) + d**2 * E(q, score**2), "best baseline", note="The middle terms cancel."),
+            Step(
+                E(q, (f - c) ** 2 * score**2) + d**2 * E(q, score**2), "best baseline", note="The middle terms cancel."
+            ),
             Step(E(q, (f - c) ** 2 * score**2), "square", relation=">="),
         ),
         wrong=(
-            Wrong(E(q, (f - c) ** 2 * score**2) - d**2 * E(q, score**2), "Any baseline is expected to lower the variance."),
+            Wrong(
+                E(q, (f - c) ** 2 * score**2) - d**2 * E(q, score**2), "Any baseline is expected to lower the variance."
+            ),
             Wrong(E(q, (f - c - d) ** 2) * E(q, score**2), "The integrand and the score are treated as independent."),
             Wrong(
                 E(q, (f - E(q, f)) ** 2 * score**2),
@@ -200,8 +222,10 @@ DERIVATIONS = (
     Derivation(
         title="The gradient of a sample variance is leave-one-out",
         slug="vargrad",
-        statement=r"Half the sample variance of two detached draws of a log ratio $f$ has the gradient of REINFORCE in which each draw is"
-        r" the baseline of the other: unbiased for $\partial_{\varphi} \mathbb{E} f$.",
+        statement=(
+            "Half the sample variance of two detached draws of a log ratio $f$ has the gradient of REINFORCE in "
+            r"which each draw is the baseline of the other: unbiased for $\partial_{\varphi} \mathbb{E} f$."
+        ),
         model=two,
         start=half * E(pair, (f1 - f2) * (s1 - s2)),
         steps=(
@@ -221,7 +245,10 @@ DERIVATIONS = (
         wrong=(
             Wrong(2 * E(q, f * score), "The two draws are counted twice: the sum is used for the mean."),
             Wrong(half * E(q, f * score), "The sample variance is divided by n, not by n − 1."),
-            Wrong(E(q, f * score) - E(q, f) * E(q, score**2), "A baseline from the same draw is not independent of its score."),
+            Wrong(
+                E(q, f * score) - E(q, f) * E(q, score**2),
+                "A baseline from the same draw is not independent of its score.",
+            ),
         ),
         instances=(drifting,),
         sources=(RICHTER_2020("proposition 1"), MOHAMED_2020("section 7.4")),

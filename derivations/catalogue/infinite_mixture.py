@@ -1,4 +1,4 @@
-"""From a mixture of finitely many Gaussians to one of infinitely many: what the evidence is, and when it is itself Gaussian."""
+"""From a mixture of finitely many Gaussians to one of infinitely many: its evidence, and when that is Gaussian."""
 
 from fractions import Fraction
 
@@ -66,21 +66,32 @@ DERIVATIONS = (
     Derivation(
         title="The evidence of a mixture",
         slug="mixture-evidence",
-        statement=r"$p(x)$ is the prior average of the components $p(x \mid z)$, whether $z$ counts $K$ of them or runs through a"
-        r" continuum; its logarithm is at least the prior average of the log components.",
+        statement=(
+            r"$p(x)$ is the prior average of the components $p(x \mid z)$, whether $z$ counts $K$ of them or runs "
+            "through a continuum; its logarithm is at least the prior average of the log components."
+        ),
         model=mixture,
         start=log(evidence),
         steps=(
             Step(
                 log(E(prior, likelihood)),
                 "total probability",
-                note="A sum over the components if $z$ is discrete, and then exact at the price of that sum; an integral if not.",
+                note=(
+                    "A sum over the components if $z$ is discrete, and then exact at the price of that sum; an "
+                    "integral if not."
+                ),
             ),
             Step(E(prior, log(likelihood)), "Jensen", relation=">=", note="The ELBO with the prior as $q$."),
         ),
         wrong=(
-            Wrong(E(prior, log(likelihood)), "The logarithm is pulled into the sum over components, as one may for a product."),
-            Wrong(E(posterior, log(likelihood)), "The components are weighted by how well they explain x, which counts x twice."),
+            Wrong(
+                E(prior, log(likelihood)),
+                "The logarithm is pulled into the sum over components, as one may for a product.",
+            ),
+            Wrong(
+                E(posterior, log(likelihood)),
+                "The components are weighted by how well they explain x, which counts x twice.",
+            ),
             Wrong(
                 E(prior, log(likelihood)),
                 "Jensen's inequality with the logarithm taken for convex.",
@@ -122,8 +133,10 @@ DERIVATIONS = (
     Derivation(
         title="A linear decoder makes one Gaussian of infinitely many",
         slug="linear-decoder-evidence",
-        statement=r"With $p(z) = N(0, 1)$, $p(x \mid z) = N(a z + b, s^{2})$ the infinite mixture $p(x)$ is the single Gaussian"
-        r" $N(b, a^{2} + s^{2})$: less than a mixture of two can be.",
+        statement=(
+            r"With $p(z) = N(0, 1)$, $p(x \mid z) = N(a z + b, s^{2})$ the infinite mixture $p(x)$ is the single "
+            "Gaussian $N(b, a^{2} + s^{2})$: less than a mixture of two can be."
+        ),
         model=gaussian,
         start=log(evidence),
         steps=(

@@ -51,8 +51,10 @@ DERIVATIONS = (
     Derivation(
         title="The Barber-Agakov bound on mutual information",
         slug="barber-agakov",
-        statement=r"For any $q(z \mid x)$ the mutual information is $\mathrm{H}[z] + \mathbb{E} \log q(z \mid x)$ plus the average"
-        r" divergence of $p(z \mid x)$ from $q$; without that term it is a lower bound.",
+        statement=(
+            r"For any $q(z \mid x)$ the mutual information is $\mathrm{H}[z] + \mathbb{E} \log q(z \mid x)$ plus "
+            r"the average divergence of $p(z \mid x)$ from $q$; without that term it is a lower bound."
+        ),
         model=model,
         start=information,
         steps=(
@@ -88,7 +90,10 @@ DERIVATIONS = (
     Derivation(
         title="The rate bounds mutual information from above",
         slug="rate-bound",
-        statement=r"The mutual information is at most the average divergence of $p(z \mid x)$ from any fixed $r(z)$: the rate.",
+        statement=(
+            r"The mutual information is at most the average divergence of $p(z \mid x)$ from any fixed $r(z)$: the "
+            "rate."
+        ),
         model=model,
         start=E(px, KL(posterior, reference)),
         steps=(
@@ -113,8 +118,11 @@ DERIVATIONS = (
     Derivation(
         title="Noise-contrastive estimation bounds mutual information",
         slug="info-nce",
-        statement=r"With one true code and one fresh one, and any positive critic $f$, the gap of the contrastive bound is an average"
-        r" divergence, so $\mathrm{I}(x; z) \geq \mathbb{E} \log \frac{f(x, z)}{(f(x, z) + f(x, z')) / 2}$.",
+        statement=(
+            "With one true code and one fresh one, and any positive critic $f$, the gap of the contrastive bound "
+            r"is an average divergence, so $\mathrm{I}(x; z) \geq \mathbb{E} \log \frac{f(x, z)}{(f(x, z) + f(x, "
+            "z')) / 2}$."
+        ),
         model=contrastive,
         start=information,
         steps=(

@@ -77,8 +77,10 @@ DERIVATIONS = (
     Derivation(
         title="Reparameterisation of a law with location and scale",
         slug="reparameterised-gradient",
-        statement=r"If $z = m + s \varepsilon$ the derivative of $\mathbb{E}_{q} f$ by the location is $\mathbb{E}_{q} f'$: the"
-        r" parameter has moved from the law into the integrand.",
+        statement=(
+            r"If $z = m + s \varepsilon$ the derivative of $\mathbb{E}_{q} f$ by the location is $\mathbb{E}_{q} "
+            "f'$: the parameter has moved from the law into the integrand."
+        ),
         model=located,
         start=Derivative(E(q, f), m),
         steps=(
@@ -114,7 +116,9 @@ DERIVATIONS = (
             Step(E(q, Derivative(f, z) * (z - m) / s), "reparameterisation", note="The noise is $(z - m)/s$."),
         ),
         wrong=(
-            Wrong(E(q, Derivative(f, z) * (z - m)), "The derivative is taken with the noise replaced by the deviation."),
+            Wrong(
+                E(q, Derivative(f, z) * (z - m)), "The derivative is taken with the noise replaced by the deviation."
+            ),
             Wrong(E(q, Derivative(f, z)), "The scale is treated as a location."),
             Wrong(E(q, Derivative(f, z) * z / s), "The location is not taken off the draw."),
         ),
@@ -125,8 +129,10 @@ DERIVATIONS = (
     Derivation(
         title="Several draws have the same expectation",
         slug="several-draws",
-        statement=r"The mean of the log likelihood over two independent draws is unbiased for the reconstruction term; so it is, by the"
-        r" same steps, for any number.",
+        statement=(
+            "The mean of the log likelihood over two independent draws is unbiased for the reconstruction term; so "
+            "it is, by the same steps, for any number."
+        ),
         model=sampled,
         start=E(both, half * (log(draw_1) + log(draw_2))),
         steps=(
@@ -136,7 +142,10 @@ DERIVATIONS = (
         ),
         wrong=(
             Wrong(2 * E(plain, log(likelihood)), "The draws are added and not averaged."),
-            Wrong(half * E(plain, log(likelihood)), "The average is taken twice, over draws and again over a batch of draws."),
+            Wrong(
+                half * E(plain, log(likelihood)),
+                "The average is taken twice, over draws and again over a batch of draws.",
+            ),
             Wrong(
                 E(plain, log(likelihood)),
                 "The mean is taken inside the logarithm, which is another bound (that of importance weighting).",
@@ -155,9 +164,11 @@ DERIVATIONS = (
     Derivation(
         title="Squared error plus a weighted divergence",
         slug="squared-error-objective",
-        statement=r"With a decoder $N(\mu(z), \lambda)$, $-\frac{1}{2} \mathbb{E}(x - \mu)^{2} - \lambda\, \mathrm{KL}$ is"
-        r" $\lambda$ times the ELBO plus a term that depends on $\lambda$ alone: the same optimum at fixed $\lambda$, no bound, and"
-        r" nothing to learn $\lambda$ from.",
+        statement=(
+            r"With a decoder $N(\mu(z), \lambda)$, $-\frac{1}{2} \mathbb{E}(x - \mu)^{2} - \lambda\, \mathrm{KL}$ "
+            r"is $\lambda$ times the ELBO plus a term that depends on $\lambda$ alone: the same optimum at fixed "
+            r"$\lambda$, no bound, and nothing to learn $\lambda$ from."
+        ),
         model=weighted,
         start=-half * E(plain, (x - mu) ** 2) - lam * KL(plain, prior),
         steps=(
@@ -173,8 +184,14 @@ DERIVATIONS = (
         ),
         wrong=(
             Wrong(elbo, "The weighted objective is called the lower bound.", source="S2, line 165"),
-            Wrong(lam * elbo, "The normalising constant of the decoder is dropped, and with it what lambda is learned from."),
-            Wrong(lam * elbo + constant / lam, "The constant of the log density is carried over without the factor lambda."),
+            Wrong(
+                lam * elbo,
+                "The normalising constant of the decoder is dropped, and with it what lambda is learned from.",
+            ),
+            Wrong(
+                lam * elbo + constant / lam,
+                "The constant of the log density is carried over without the factor lambda.",
+            ),
         ),
         instances=(decoder,),
         sources=(S2("lines 163-165"), RYBKIN_2021("section 3")),

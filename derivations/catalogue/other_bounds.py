@@ -90,8 +90,10 @@ DERIVATIONS = (
     Derivation(
         title="The upper bound from posterior draws",
         slug="eubo",
-        statement=r"Under posterior draws the expected log weight is the log evidence plus $\mathrm{KL}[p(z \mid x)\,\|\,q]$: an upper"
-        r" bound, where the ELBO is a lower one.",
+        statement=(
+            r"Under posterior draws the expected log weight is the log evidence plus $\mathrm{KL}[p(z \mid "
+            r"x)\,\|\,q]$: an upper bound, where the ELBO is a lower one."
+        ),
         model=model,
         start=E(posterior, log(weight)),
         steps=(
@@ -111,8 +113,10 @@ DERIVATIONS = (
     Derivation(
         title="The chi-squared upper bound",
         slug="cubo",
-        statement=r"Half the log of the second moment of the weights is at least $\log p(x)$. (The Rényi bound of order $-1$. Its Monte"
-        r" Carlo estimate is not a bound.)",
+        statement=(
+            r"Half the log of the second moment of the weights is at least $\log p(x)$. (The Rényi bound of order "
+            "$-1$. Its Monte Carlo estimate is not a bound.)"
+        ),
         model=model,
         start=half * log(E(q, weight**2)),
         steps=(
@@ -142,8 +146,10 @@ DERIVATIONS = (
     Derivation(
         title="The thermodynamic identity",
         slug="thermodynamic",
-        statement=r"On the path $\pi_{\beta} \propto q^{1 - \beta}\, p(x, z)^{\beta}$ the log normaliser grows at the rate"
-        r" $\mathbb{E}_{\pi_{\beta}} \log w$, so that $\log p(x)$ is its integral over $\beta$ from 0 to 1.",
+        statement=(
+            r"On the path $\pi_{\beta} \propto q^{1 - \beta}\, p(x, z)^{\beta}$ the log normaliser grows at the "
+            r"rate $\mathbb{E}_{\pi_{\beta}} \log w$, so that $\log p(x)$ is its integral over $\beta$ from 0 to 1."
+        ),
         model=between,
         start=Derivative(log(partition), beta),
         steps=(
@@ -171,9 +177,7 @@ DERIVATIONS = (
                 },
                 values={x: 0.9},
                 parameters={beta: 0.6},
-                functions={
-                    "Z": lambda b, x: exp(-b / 2 * log(2 * PI) - half * log(1 + b) - b * x**2 / (2 * (1 + b)))
-                },
+                functions={"Z": lambda b, x: exp(-b / 2 * log(2 * PI) - half * log(1 + b) - b * x**2 / (2 * (1 + b)))},
             ),
         ),
         sources=(S3("lines 90-116"), MASRANI_2019("eq. 7")),
@@ -183,8 +187,10 @@ DERIVATIONS = (
     Derivation(
         title="Auxiliary variables",
         slug="auxiliary-variables",
-        statement=r"The bound with an auxiliary variable $a$ is the ELBO minus the average divergence of $q(a \mid x, z)$ from the reverse"
-        r" model $r(a \mid x, z)$.",
+        statement=(
+            r"The bound with an auxiliary variable $a$ is the ELBO minus the average divergence of $q(a \mid x, z)$ "
+            r"from the reverse model $r(a \mid x, z)$."
+        ),
         model=extended,
         start=E(both, log(likelihood * prior * reverse / both)),
         steps=(
@@ -219,8 +225,10 @@ DERIVATIONS = (
     Derivation(
         title="The divergence of a hierarchy",
         slug="hierarchical-latents",
-        statement=r"With two layers of codes, inferred from the top, the divergence is that of the top layer plus the average divergence of"
-        r" the bottom layer given the top.",
+        statement=(
+            "With two layers of codes, inferred from the top, the divergence is that of the top layer plus the "
+            "average divergence of the bottom layer given the top."
+        ),
         model=layered,
         start=KL(q_all, p_all),
         steps=(
@@ -252,8 +260,11 @@ DERIVATIONS = (
     Derivation(
         title="When a code is not used",
         slug="posterior-collapse",
-        statement=r"If the decoder ignores the code, the ELBO is the log evidence minus the divergence of $q$ from the **prior**: the best $q$"
-        r" is the prior, and then the bound is tight. Ignoring the code is a maximiser, one of several.",
+        statement=(
+            "If the decoder ignores the code, the ELBO is the log evidence minus the divergence of $q$ from the "
+            "**prior**: the best $q$ is the prior, and then the bound is tight. Ignoring the code is a maximiser, "
+            "one of several."
+        ),
         model=ignoring,
         start=E(q, log(joint / q)),
         steps=(
@@ -275,8 +286,10 @@ DERIVATIONS = (
     Derivation(
         title="Free bits",
         slug="free-bits",
-        statement=r"Raising the divergence by any $\delta \geq 0$, as $\max(\lambda, \mathrm{KL}) = \mathrm{KL} + \delta$ does with"
-        r" $\delta = \max(\lambda - \mathrm{KL}, 0)$, keeps a lower bound on $\log p(x)$.",
+        statement=(
+            r"Raising the divergence by any $\delta \geq 0$, as $\max(\lambda, \mathrm{KL}) = \mathrm{KL} + \delta$ "
+            r"does with $\delta = \max(\lambda - \mathrm{KL}, 0)$, keeps a lower bound on $\log p(x)$."
+        ),
         model=model,
         start=E(q, log(weight)) - delta,
         steps=(

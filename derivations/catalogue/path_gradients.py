@@ -74,8 +74,11 @@ DERIVATIONS = (
     Derivation(
         title="Sticking the landing",
         slug="sticking-the-landing",
-        statement=r"Of the total derivative of $\log w$ along a reparameterised draw, the part through the parameter inside"
-        r" $\log q$ has mean zero; without it the gradient of the ELBO is unbiased, and at $q = p(z \mid x)$ it is zero draw by draw.",
+        statement=(
+            r"Of the total derivative of $\log w$ along a reparameterised draw, the part through the parameter "
+            r"inside $\log q$ has mean zero; without it the gradient of the ELBO is unbiased, and at $q = p(z \mid "
+            "x)$ it is zero draw by draw."
+        ),
         model=model,
         start=Derivative(E(q, log(weight)), m),
         steps=(
@@ -113,9 +116,11 @@ DERIVATIONS = (
     Derivation(
         title="The doubly reparameterised gradient",
         slug="doubly-reparameterised",
-        statement=r"For two draws with normalised weights $v_{i} = w_{i} / (w_{1} + w_{2})$: the score that is left in the"
-        r" reparameterised gradient of the importance-weighted bound is reparameterised once more, and leaves"
-        r" $\sum_{i} v_{i}^{2}\, \partial \log w_{i}$. The same steps hold for any number of draws.",
+        statement=(
+            "For two draws with normalised weights $v_{i} = w_{i} / (w_{1} + w_{2})$: the score that is left in "
+            "the reparameterised gradient of the importance-weighted bound is reparameterised once more, and "
+            r"leaves $\sum_{i} v_{i}^{2}\, \partial \log w_{i}$. The same steps hold for any number of draws."
+        ),
         model=pairs,
         start=mean(v1 * slope1 + v2 * slope2) - mean(v1 * score1 + v2 * score2),
         steps=(

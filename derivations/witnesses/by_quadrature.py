@@ -114,4 +114,4 @@ class ByQuadrature:
         space = InstanceSpace(instance, model.copies)  # the same values whatever the grid
         place = next(iter(space.places(free))) if k is None else list(space.scattered(free, POINTS))[k]
         left, right = numeric.value(statement.left, place), numeric.value(statement.right, place)
-        return float(left), float(right), rounding(numeric, statement, place)
+        return float(left.detach()), float(right.detach()), rounding(numeric, statement, place)

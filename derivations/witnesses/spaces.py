@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,10 +117,22 @@ class InstanceSpace:
             step = math.prod(float(s[1] - s[0]) for s in sides)
             return nodes, torch.full((n**self.dimension,), step, dtype=torch.float64)
         lower, upper = self._range(original)
+        if self._bounded(original):
+            at, weight = np.polynomial.legendre.leggauss(self.points)
+            half = (upper - lower) / 2
+            return torch.from_numpy(lower + half * (at + 1)), torch.from_numpy(half * weight)
         nodes = torch.linspace(lower, upper, self.points, dtype=torch.float64)
         weights = torch.full((self.points,), float(nodes[1] - nodes[0]), dtype=torch.float64)
         weights[0] = weights[-1] = weights[0] / 2
         return nodes, weights
+
+    def _bounded(self, v: t.Variable) -> bool:
+        """Whether every law of ``v`` lives on an interval, at whose ends it need not vanish.
+
+        Then Gauss-Legendre, as fast for analytic integrands, replaces the trapezoidal rule.
+        """
+        laws = [law for d, law in self.instance.laws.items() if v in d.variables]
+        return bool(laws) and all(isinstance(law, Law) for law in laws)
 
     def _range(self, v: t.Variable, seen: tuple[t.Variable, ...] = ()) -> tuple[float, float]:
         """An interval that carries every law of ``v``."""
