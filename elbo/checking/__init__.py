@@ -2,6 +2,8 @@
 
 from elbo.checking._api import check
 from elbo.checking._guard import FunctionError, TimeLimitError
+from elbo.checking._model import check_model
+from elbo.checking._model_report import ModelReport
 from elbo.checking._report import Counterexample, Finding, Report
 from elbo.checking.codes import CODES, MISTAKES, NOTES, Code
 from elbo.checking.targets import MODULES as _MODULES
@@ -18,7 +20,9 @@ __all__ = [
     "Counterexample",
     "Finding",
     "FunctionError",
+    "ModelReport",
     "Report",
     "TimeLimitError",
     "check",
+    "check_model",
 ]

@@ -69,7 +69,7 @@ def log_size_minus_entropy(logits):
 
 @categorical.right(spread="probs")
 def einsum_of_probabilities(p):
-    return torch.einsum("bnk,bnk->b", p, torch.log(p * p.shape[2]))
+    return torch.einsum("bnk,bnk->b", p, torch.log(p * p.shape[2] + 1e-20))
 
 
 class GumbelKL(nn.Module):

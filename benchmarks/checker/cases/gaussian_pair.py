@@ -212,7 +212,7 @@ def log_determinant_missing(z, mu, logvar):
     return (0.5 * z**2 - 0.5 * (z - mu) ** 2 / logvar.exp()).sum(1).mean()
 
 
-@sampled.wrong("algebra-slip")
+@sampled.wrong("algebra-slip|spread-misread")
 def log_determinant_not_halved(z, mu, logvar):
     return (0.5 * z**2 - 0.5 * (z - mu) ** 2 / logvar.exp() - logvar).sum(1).mean()
 
@@ -302,7 +302,7 @@ def density_log_determinant_flipped(z, mu, logvar):
     return (-0.5 * LOG2PI + 0.5 * logvar - 0.5 * (z - mu) ** 2 / logvar.exp()).sum(-1)
 
 
-@log_prob.wrong("algebra-slip")
+@log_prob.wrong("algebra-slip|spread-misread")
 def density_log_variance_not_halved(z, mu, logvar):
     return (-0.5 * LOG2PI - logvar - 0.5 * (z - mu) ** 2 * torch.exp(-logvar)).sum(-1)
 
