@@ -27,7 +27,10 @@ class _Printer:
         """``term``, in parentheses where its operator binds less tightly than ``level``."""
         match term:
             case t.Number(value):
-                return self._parenthesise(self._number(value), level > _SUM and (value < 0 or value.denominator > 1))
+                slash = value.denominator > 1 and not (
+                    self.tex and level <= _PRODUCT
+                )  # a set fraction needs no brackets
+                return self._parenthesise(self._number(value), level > _SUM and (value < 0 or slash))
             case t.Variable(name, tex) | t.Parameter(name, tex):
                 return tex or name if self.tex else name
             case t.Sum(terms):

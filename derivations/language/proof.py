@@ -29,7 +29,7 @@ def prove(left: t.Term, relation: Relation, right: t.Term, model: Model, rules: 
     normal = Normaliser(model, cited)
     try:
         residue = normal.unstopped(normal(left) - normal(right)).cleared()
-    except ZeroDivisionError:
+    except (ZeroDivisionError, RecursionError):  # a rule that applies to its own result for ever proves nothing
         return Proof(False, left - right, tuple(normal.conditions))
     if relation == "=":
         holds = not residue

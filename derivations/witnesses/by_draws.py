@@ -19,7 +19,7 @@ from derivations.witnesses.statement import Statement
 from derivations.witnesses.verdict import Finding, Judgement, NotApplicable
 
 DRAWS = 200  # of each variable, sample by sample
-BUDGET = 40_000  # of the sequential test
+BUDGET = 16_000  # of the sequential test
 
 
 class ByDraws:
@@ -59,7 +59,7 @@ class ByDraws:
     def _space(self) -> TableSpace | InstanceSpace:
         model = self.derivation.model
         if self.derivation.instances:
-            return InstanceSpace(self.derivation.instances[0], model.copies)
+            return InstanceSpace(self.derivation.instances[0], model.copies, points=112, width=7.5)
         return TableSpace(self.derivation, self.seed, 1.0)
 
     def _pointwise(self, statement: Statement) -> Judgement:
@@ -86,8 +86,8 @@ class ByDraws:
         space = self._space()
         smallest = 0.0
         places = list(space.places(variables(statement.left) | variables(statement.right)))
+        exact = Numeric(self.derivation.model, space)
         for i, place in enumerate(places):
-            exact = Numeric(self.derivation.model, space)
             single = SingleDraws(
                 self.derivation.model, space, exact, generator(self.seed, self.derivation.slug, str(statement), i)
             )

@@ -20,6 +20,7 @@ from derivations.witnesses import columns
 from derivations.witnesses.families import Families
 from derivations.witnesses.verdict import NotApplicable
 
+KEPT_AXES = 2  # densities on this many axes are kept for the next time
 Value = Any  # a tensor, or for a vector a tuple of tensors, one a coordinate
 
 
@@ -75,11 +76,38 @@ class Numeric:
     def __init__(self, model: Model, space: Space) -> None:
         self.model, self.space, self.families = model, space, Families(model)
         self.shifts: dict[t.Parameter, Tensor] = {}
+        self._deriving = False
+        self._known: dict[Any, Tensor] = {}
 
     # -- densities -------------------------------------------------------------------------------------------------------------------
 
     def log_density(self, d: t.Density, place: Place) -> Tensor:
         """log d at a place."""
+        key = self._key(d, place)
+        if key is None:
+            return self._log_density(d, place)
+        if key not in self._known:
+            self._known[key] = self._log_density(d, place)
+        return self._known[key]
+
+    def _key(self, d: t.Density, place: Place) -> Any:
+        """What the value depends on, if that is but nodes and numbers (and the array is small enough to be kept)."""
+        if self._deriving or self.shifts or place.depth > KEPT_AXES:
+            return None
+        parts: list[Any] = [d, place.depth]
+        for v in (*d.variables, *d.given):
+            bound = place.values.get(v)
+            if bound is None:
+                return None
+            if isinstance(bound.tag, tuple) and bound.tag[0] == "node":
+                parts.append(bound.tag)
+            elif isinstance(bound.value, Tensor) and bound.value.ndim == 0 and not bound.value.requires_grad:
+                parts.append(float(bound.value))
+            else:
+                return None
+        return tuple(parts)
+
+    def _log_density(self, d: t.Density, place: Place) -> Tensor:
         unknown = [v.name for v in (*d.variables, *d.given) if v not in place.values]
         if unknown:
             raise NotApplicable(f"{d} where {', '.join(unknown)} has no value")
@@ -192,23 +220,28 @@ class Numeric:
         return place.bind({variable: Bound(self.value(value, place), ("at", value, place.depth))})
 
     def _derivative(self, body: t.Term, by: t.Parameter | t.Variable, place: Place) -> Tensor:
-        if isinstance(by, t.Parameter):
-            at = self.value(by, place)
-
-            def along(x: Tensor) -> Tensor:
-                before, self.shifts = self.shifts, {**self.shifts, by: x}
-                try:
-                    return self.value(body, place)
-                finally:
-                    self.shifts = before
-        else:
-            at = self.value(by, place)
-
-            def along(x: Tensor) -> Tensor:
-                return self.value(body, place.bind({by: Bound(x, ("moved", by, place.depth))}))
-
-        _, slope = torch.func.jvp(along, (at,), (torch.ones_like(at),))
-        return slope
+        """Reverse mode; what is derived by gets its own entry for each value of the outer variables."""
+        shapes = [
+            c.shape for b in place.values.values() for c in (b.value if isinstance(b.value, tuple) else (b.value,))
+        ]
+        shape = torch.broadcast_shapes(*shapes) if shapes else torch.Size()
+        with torch.enable_grad():
+            at = self.value(by, place).expand(shape).clone()
+            at.requires_grad_(True)
+            before, inside = self.shifts, self._deriving
+            self._deriving = True
+            if isinstance(by, t.Parameter):
+                self.shifts = {**self.shifts, by: at}
+            else:
+                place = place.bind({by: Bound(at, ("moved", by, place.depth))})
+            try:
+                total = self.value(body, place)
+            finally:
+                self.shifts, self._deriving = before, inside
+            if not total.requires_grad:
+                return torch.zeros((), dtype=torch.float64)
+            (slope,) = torch.autograd.grad(total.expand(shape).sum(), at, create_graph=inside, allow_unused=True)
+        return torch.zeros((), dtype=torch.float64) if slope is None else slope
 
     # -- matrices --------------------------------------------------------------------------------------------------------------------
 
