@@ -22,10 +22,12 @@ def target_gradient(estimator: Any, problem: Any, parameters: Any) -> dict[str, 
     """
     of = getattr(estimator, "of", "elbo")
     if hasattr(problem, "cost"):
-        return _of_expectation(problem, parameters)
+        with torch.enable_grad():
+            return _of_expectation(problem, parameters)
     if of == "elbo":
         try:
-            return _automatic(problem, parameters)
+            with torch.enable_grad():
+                return _automatic(problem, parameters)
         except (Error, NotImplementedError):
             return _differences(problem, parameters, 1)
     if of == "iwae":

@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from elbo._errors import Error, InputTypeError, InputValueError
 from elbo.exact._targets import target_gradient
-from elbo.exact._ways import DoesNotApply, by_enumeration, by_nodes, by_transform, is_finite
+from elbo.exact._ways import DoesNotApply, by_enumeration, by_lattice, by_nodes, by_transform, is_finite
 
 
 class CertificationError(Error, ArithmeticError):
@@ -116,15 +116,12 @@ def certify(
     finite = is_finite(law)
     reasons: list[str] = []
     found = None
-    for way in (by_enumeration,) if finite else (by_nodes, by_transform):
+    many = hasattr(estimator, "ratio") and getattr(estimator, "samples", 1) > 1
+    ways = (by_transform, by_nodes, by_lattice) if many else (by_nodes, by_transform, by_lattice)
+    for way in (by_enumeration, by_transform) if finite else ways:
         try:
             found = way(estimator, problem, parameters, law, tolerance)
             break
-        except DoesNotApply as no:
-            reasons.append(str(no))
-    if found is None and finite:
-        try:
-            found = by_transform(estimator, problem, parameters, law, tolerance)
         except DoesNotApply as no:
             reasons.append(str(no))
     if found is None:

@@ -79,18 +79,19 @@ def ratio_moments(
     if coarse is not None:
         other = np.asarray(coarse, dtype=np.float64)[kept]
         coarse_mean, coarse_covariance, _ = _moments(lw, other / other.sum(), g, int(k), power)
-        mean_error = mean_error + _squeezed(mean - coarse_mean, size)
-        covariance_error = covariance_error + _squeezed(
+        mean_error = mean_error + squeezed(mean - coarse_mean, size)
+        covariance_error = covariance_error + squeezed(
             covariance - coarse_covariance, np.sqrt(np.outer(covariance.diagonal(), covariance.diagonal()))
         )
     return RatioMoments(mean, covariance, mean_error, covariance_error)
 
 
-def _squeezed(change: Array, size: Array) -> Array:
+def squeezed(change: Array, size: Array) -> Array:
     """The change that halving the nodes makes, to the power 5/4 relative to the size (see multi_sample._node_error)."""
-    scale = np.maximum(size, np.finfo(float).tiny)
-    relative = np.abs(change) / scale
-    return np.asarray(scale * np.where(relative < 1e-4, relative**1.25, relative))
+    change = np.abs(change)
+    small = change < 1e-4 * size
+    relative = np.where(small, change, 0.0) / np.where(small, size, 1.0)
+    return np.asarray(np.where(small, size * relative**1.25, change))
 
 
 def _moments(lw: Array, law: Array, g: Array, k: int, power: int) -> tuple[Array, Array, Array]:

@@ -93,7 +93,9 @@ class CategoricalIndex:
         return noise.long()
 
     def log_prob(self, values: Values, z: Tensor) -> Tensor:
-        return torch.log_softmax(values["logits"], -1)[z.long()]
+        # plain indexing by a single index would look at its value
+        table = torch.log_softmax(values["logits"], -1)
+        return torch.gather(table, -1, z.long().reshape(-1)).reshape(z.shape)
 
     def distribution(self, values: Values) -> Distribution:
         return Categorical(logits=values["logits"])
