@@ -27,7 +27,7 @@ LEGEND = (
 )
 INTRODUCTION = (
     "Each closed form was evaluated at ordinary, nearly equal, extreme and boundary parameters, and compared with "
-    "mpmath at 60 digits on the same floating-point inputs."
+    "mpmath at 120 digits on the same floating-point inputs."
 )
 CAPTION = (
     "Worst relative error against the relative distance between q and p. A formula that cancels loses two digits of "

@@ -39,6 +39,7 @@ class PairReport:
         cases: how many parameters were tried.
         tolerance: the relative error that counts as right, in eps.
         worst: the largest relative error in eps, by dtype; ``ordinary`` the same over ordinary parameters alone.
+        near: by dtype, the largest absolute error (over max(1, KL)) where q and p are equal or nearly so.
         digits_lost: by dtype, the most decimal digits lost near equality (log10 of error over eps).
         by_distance: by dtype, the worst relative error at each relative distance between q and p.
         gradient: by dtype, the worst error of a gradient in eps of its largest component.
@@ -56,6 +57,7 @@ class PairReport:
     tolerance: float = 8.0
     worst: dict[str, float] = field(default_factory=dict)
     ordinary: dict[str, float] = field(default_factory=dict)
+    near: dict[str, float] = field(default_factory=dict)
     digits_lost: dict[str, float] = field(default_factory=dict)
     by_distance: dict[str, dict[float, float]] = field(default_factory=dict)
     gradient: dict[str, float] = field(default_factory=dict)
@@ -80,7 +82,8 @@ class PairReport:
         """``wrong`` where no rounding explains it, ``loses digits`` beyond the tolerance, else ``right``.
 
         Half of the digits must be there at ordinary parameters (sqrt eps): rounding of a formula that is right as
-        mathematics does not cost more than that there, and a wrong sign or a lost factor does.
+        mathematics does not cost more than that there, and a wrong sign or a lost factor does. Near equality
+        the same holds of the absolute error: terms of order one that cancel leave eps.
         """
         if self.note and not self.cases:
             return "not judged"
@@ -89,6 +92,8 @@ class PairReport:
         if self.nan or self.infinite or self.finite or self.raised or self.wrong_gradient:
             return "wrong"
         if any(error * EPS[dtype] > EPS[dtype] ** 0.5 for dtype, error in self.ordinary.items()):
+            return "wrong"
+        if any(error > EPS[dtype] ** 0.5 for dtype, error in self.near.items()):
             return "wrong"
         lost = any(error > self.tolerance for error in self.worst.values()) or bool(self.negative)
         if lost or any(error > 8 * self.tolerance for error in self.gradient.values()):
