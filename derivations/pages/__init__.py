@@ -4,6 +4,7 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from derivations.language import Derivation
@@ -18,15 +19,16 @@ __all__ = [
 ]  # fmt: skip
 
 Judge = Callable[[Derivation], Report]
+remembered: Judge = partial(judge, cached=True)
 
 
-def contents(derivations: Sequence[Derivation], ask: Judge = judge) -> list[Content]:
+def contents(derivations: Sequence[Derivation], ask: Judge = remembered) -> list[Content]:
     """The content of each page; raises :class:`NotProved` or :class:`PagesError` rather than leave anything out."""
     check(derivations)
     return [content(ask(d)) for d in derivations]
 
 
-def site(derivations: Sequence[Derivation], ask: Judge = judge) -> dict[str, str]:
+def site(derivations: Sequence[Derivation], ask: Judge = remembered) -> dict[str, str]:
     """Name and text of every page in ``docs/derivations``."""
     from derivations.pages import myst
 
@@ -54,14 +56,14 @@ def _by_subject(every: Sequence[Content]) -> dict[str, list[Content]]:
     return {title: group for title, group in groups.items() if group}
 
 
-def latex_document(derivations: Sequence[Derivation], ask: Judge = judge) -> str:
+def latex_document(derivations: Sequence[Derivation], ask: Judge = remembered) -> str:
     """One LaTeX document."""
     from derivations.pages import latex
 
     return latex.document(contents(derivations, ask))
 
 
-def json_document(derivations: Sequence[Derivation], ask: Judge = judge) -> str:
+def json_document(derivations: Sequence[Derivation], ask: Judge = remembered) -> str:
     """Everything that the pages show, for programs."""
     return json.dumps(contents(derivations, ask), ensure_ascii=False, indent=1) + "\n"
 

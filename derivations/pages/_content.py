@@ -6,8 +6,8 @@ from typing import Any
 from derivations.language import RULES, Instance, Law, Normal, Step
 from derivations.language.matrices import MatrixTerm
 from derivations.language.printing import latex, text
-from derivations.language.terms import Term
-from derivations.pages._text import bound
+from derivations.language.terms import Number, Parameter, Term
+from derivations.pages._text import bound, rounded
 from derivations.witnesses import Finding, Judgement, Report
 
 Content = dict[str, Any]
@@ -91,7 +91,7 @@ def witnesses(judgements: Iterable[Judgement]) -> list[Content]:
 
 
 def _witness(j: Judgement) -> Content:
-    detail = "" if j.witness == "rules" and j.confirmed else j.detail  # the rules are named beside the step
+    detail = "" if j.witness == "rules" and j.confirmed else rounded(j.detail.replace(" ()", ""))  # rules stand beside
     shown: Content = {"witness": j.witness, "finding": j.finding.value, "detail": detail}
     numeric = (
         j.witness in ("quadrature", "draws") and j.residual is not None and j.finding is not Finding.NOT_APPLICABLE
@@ -123,9 +123,17 @@ def _law(law: Normal | Law) -> dict[str, str]:
                 "text": f"N({mean['text']}, ({scale['text']}) ({scale['text']})^T)",
                 "latex": rf"\mathcal{{N}}\left({mean['latex']},\ {factor} {factor}^{{\top}}\right)",
             }
+        if isinstance(law.scale, Number):
+            square = formula(Number(law.scale.value**2))
+            return {
+                "text": f"N({mean['text']}, {square['text']})",
+                "latex": rf"\mathcal{{N}}\left({mean['latex']},\ {square['latex']}\right)",
+            }
+        simple = isinstance(law.scale, Parameter)
+        base = scale["latex"] if simple else rf"\left({scale['latex']}\right)"
         return {
             "text": f"N({mean['text']}, ({scale['text']})^2)",
-            "latex": rf"\mathcal{{N}}\left({mean['latex']},\ ({scale['latex']})^{{2}}\right)",
+            "latex": rf"\mathcal{{N}}\left({mean['latex']},\ {base}^{{2}}\right)",
         }
     density = formula(law.log_density)
     return {"text": f"log density {density['text']}", "latex": rf"\log\text{{ density }} {density['latex']}"}

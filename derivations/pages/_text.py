@@ -27,17 +27,27 @@ def sentence(text: str) -> str:
 
 
 def bound(value: float) -> str:
-    """An upper bound on ``value`` that does not change with rounding: the next power of ten, "< 1e-12".
+    """An upper bound on ``value`` that does not change with rounding: a power of ten, "< 1e-9".
 
-    The factor of ten in hand keeps a residual of rounding size from crossing a power of ten between machines; what is
-    below 1e-12 is printed as that.
+    Below 1e-10 lies what rounding makes of an exact zero, which differs between machines: all of it prints as "< 1e-9".
+    Above it a factor of ten is in hand, so that the last digits cannot carry a residual over a power of ten.
     """
     if math.isnan(value):
         raise ValueError("a residual is NaN; it cannot be printed as a bound")
     if math.isinf(value):
         return "∞"
-    exponent = -12 if value <= 1e-13 else math.ceil(math.log10(value) + 1)
-    return f"< 1e{max(exponent, -12):d}" if exponent < 0 else f"< {10.0**exponent:.6g}"
+    exponent = max(-9, math.ceil(math.log10(value)) + 1) if value > 1e-10 else -9
+    return f"< 1e{exponent:d}" if exponent < 0 else f"< {10.0**exponent:.6g}"
+
+
+def rounded(text: str, digits: int = 6) -> str:
+    """``text`` with every decimal number in it rounded, and what is below 1e-9 put to zero."""
+
+    def shorter(found: re.Match[str]) -> str:
+        value = float(found[0])
+        return "0" if abs(value) < 1e-9 else f"{value:.{digits}g}"
+
+    return re.sub(r"(?<![\w.])-?\d+(?:\.\d+(?:e[-+]?\d+)?|e[-+]?\d+)", shorter, text)
 
 
 def number(value: float, error: float = 0.0, digits: int = 6) -> str:

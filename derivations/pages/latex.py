@@ -10,7 +10,6 @@ from derivations.pages.myst import RELATION
 
 _PREAMBLE = r"""% written by `python -m derivations pages --format latex`
 \documentclass[a4paper,11pt]{article}
-\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage{amsmath,amssymb}
 \usepackage[margin=25mm]{geometry}
@@ -26,6 +25,7 @@ _PREAMBLE = r"""% written by `python -m derivations pages --format latex`
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "|": r"\textbar{}", "<": r"\textless{}",
+    "⁻": r"$^{-}$", "¹": r"$^{1}$",
     ">": r"\textgreater{}", "‖": r"$\|$", "×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$",
     "∞": r"$\infty$", "−": r"$-$", "·": r"$\cdot$", "√": r"$\surd$", "→": r"$\to$", "≪": r"$\ll$",
     "∂": r"$\partial$", "∇": r"$\nabla$", "∈": r"$\in$", "Σ": r"$\Sigma$", "Π": r"$\Pi$", "Λ": r"$\Lambda$",

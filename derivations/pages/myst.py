@@ -64,10 +64,14 @@ def _definitions(c: Content) -> Iterator[str]:
     yield ""
     for d in c["definitions"]:
         yield f"(definition-{c['slug']}-{anchor(d['name'])})="
+        yield ""
+        yield ":::{container} step"
         yield f"**{escape(sentence(d['name']))}**" + (f" ({escape(d['source'])})" if d["source"] else "")
         yield ""
         yield from _display(f"{d['left']['latex']} = {d['right']['latex']}")
         yield from _witnesses(d["witnesses"])
+        yield ":::"
+        yield ""
 
 
 def _step(c: Content, step: Content) -> Iterator[str]:
@@ -91,8 +95,14 @@ def _rule(c: Content, rule: Content) -> str:
 
 
 def _witnesses(witnesses: Iterable[Content]) -> Iterator[str]:
+    idle: dict[str, list[str]] = {}
     for w in witnesses:
-        yield f"- {_verdict(w)}"
+        if w["finding"] == "not applicable":
+            idle.setdefault(w["detail"], []).append(w["witness"])
+        else:
+            yield f"- {_verdict(w)}"
+    for reason, names in idle.items():
+        yield f"- not applicable to {_enumerate(names)} ({escape(reason)})"
     yield ""
 
 
@@ -195,7 +205,8 @@ def _index(groups: dict[str, list[Content]]) -> Iterator[str]:
     yield ""
     yield (
         f"{len(every)} derivations with {sum(len(c['steps']) for c in every)} steps. Every step is confirmed by at "
-        f"least two independent witnesses; each of {sum(len(c['wrong']) for c in every)} wrong variants is rejected by two. "
+        f"least two independent witnesses; each of {sum(len(c['wrong']) for c in every)} wrong variants is rejected "
+        "by two. "
         "The [rules](rules.md) say what a step may cite; [what the sources get wrong](errata.md) is a page of its own."
     )
     yield ""

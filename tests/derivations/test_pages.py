@@ -14,7 +14,7 @@ import pytest
 from derivations.catalogue import catalogue, find
 from derivations.language import Derivation, Entropy, Step
 from derivations.pages import NotProved, PagesError, _check, check, content, latex, latex_document, myst, write
-from derivations.pages._text import anchor, bound, escape, number, sentence
+from derivations.pages._text import anchor, bound, escape, number, rounded, sentence
 from derivations.witnesses import judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,11 +158,18 @@ def test_latex_refuses_a_sign_that_it_cannot_set() -> None:
 
 
 def test_bounds_do_not_depend_on_the_last_digits() -> None:
-    assert bound(0.0) == bound(3e-16) == bound(9e-14) == "< 1e-12"
+    assert bound(0.0) == bound(3e-16) == bound(9e-11) == "< 1e-9"
+    assert bound(1.1e-10) == "< 1e-8"
     assert bound(3.1e-7) == bound(3.2e-7) == "< 1e-5"
+    assert bound(0.5) == "< 10"
     assert bound(float("inf")) == "∞"
     with pytest.raises(ValueError, match="NaN"):
         bound(float("nan"))
+
+
+def test_numbers_in_details_are_rounded() -> None:
+    assert rounded("x: -1.03451030886 = -1.034510308860001") == "x: -1.03451 = -1.03451"
+    assert rounded("2.1e-17 = 0, 40000 draws, q2(z1) at 1.5e-07") == "0 = 0, 40000 draws, q2(z1) at 1.5e-07"
 
 
 def test_numbers_print_to_six_digits() -> None:
