@@ -40,7 +40,7 @@ def sigmoid(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + e^x)."""
-    return maximum(x, 0.0 * x) + log1p(exp(-absolute(x)))
+    return where(x > 0.0, x, 0.0) + log1p(exp(-absolute(x)))
 
 
 def row_sum(x: Array) -> Array:

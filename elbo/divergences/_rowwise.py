@@ -93,7 +93,8 @@ def rowwise(
         inputs = ctx.saved_tensors
         slopes = partials(*inputs, needs=tuple(tangent is not None for tangent in tangents))
         terms = [(s * t).sum(-1) for s, t in zip(slopes, tangents, strict=True) if s is not None and t is not None]
-        return sum(terms[1:], start=terms[0])
+        total: Tensor = sum(terms[1:], start=terms[0])
+        return total
 
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
         return apply(*aligned(in_dims, inputs)), 0

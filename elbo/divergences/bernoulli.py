@@ -62,9 +62,9 @@ negative_binomial = elementwise(lambda q, p: _by_probs(q, p) / (1.0 - q), _negat
 
 
 def _by_logits(a: Array, b: Array) -> Array:
-    flip = xp.where(a >= b, 1.0 + 0.0 * a.clip(-1, 1), -1.0 + 0.0 * a.clip(-1, 1))
+    flip = xp.where(a >= b, 1.0, -1.0 * xp.exp(0.0 * a.clip(-1, 1)))
     a, b = a * flip, b * flip  # now a ≥ b: q ≥ p, and exchanging success and failure changes nothing
-    gap = xp.where(a == b, 0.0 * flip, a - b)
+    gap = xp.where(a == b, 0.0, a - b)
     q, failure = xp.sigmoid(a), xp.sigmoid(-a)
     p, other = xp.sigmoid(b), xp.sigmoid(-b)
     drop = q * xp.expm1(-gap)

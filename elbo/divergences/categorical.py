@@ -26,37 +26,50 @@ from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
 Slopes = tuple[Array | None, ...]
 
 
-def _softmax(x: Array) -> tuple[Array, Array]:
-    """The probabilities, and the logits less their logarithmic sum."""
+def _softmax(x: Array) -> tuple[Array, Array, Array]:
+    """The probabilities, the logits less their logarithmic sum, and that sum."""
     top = xp.row_max(x)
     shifted = x - top
-    step = shifted - x
-    low = (x - (shifted - step)) - (top + step)  # the rounding of the subtraction, which e^x amplifies
     weights = xp.exp(shifted)
-    weights = xp.where(weights > 0.0, weights + weights * low, weights)
+    weights = xp.where(weights > 0.0, weights + weights * _rounding(x, top, shifted), weights)
     total = xp.row_sum(weights)
-    return weights / total, shifted - xp.log(total)
+    return weights / total, shifted - xp.log(total), top + xp.log(total)
+
+
+def _rounding(x: Array, y: Array, difference: Array) -> Array:
+    """What x − y has beyond its rounded value (Knuth's two-sum); e^x amplifies it."""
+    step = difference - x
+    low = (x - (difference - step)) - (y + step)
+    return xp.where(abs(low) < 1.0, low, 0.0)
 
 
 def _from_likeliest(a: Array, d: Array) -> Array:
     """``d`` less its value at the likeliest outcome, so that there it is exactly zero."""
-    return d - xp.row_max(xp.where(a == xp.row_max(a), d, d - float("inf")))
+    return d - _at_likeliest(a, d)
+
+
+def _at_likeliest(a: Array, d: Array) -> Array:
+    return xp.row_max(xp.where(a == xp.row_max(a), d, -float("inf")))
 
 
 def _log_ratios(a: Array, b: Array) -> tuple[Array, Array, Array]:
     """q, p and log(p/q) from logits; 0 where q and p are both 0."""
-    q, log_q = _softmax(a)
-    p, log_p = _softmax(b)
+    q, log_q, sum_a = _softmax(a)
+    p, log_p, _ = _softmax(b)
+    absent = q == 0.0
+    d = xp.where(absent, 0.0, b - a)
+    low = xp.where(absent, 0.0, _rounding(b, a, d))
     # counted from the likeliest outcome, whose own log(p/q), which may be tiny, is −log1p(a sum of small terms)
-    d = _from_likeliest(a, xp.where(q == 0.0, 0.0 * p, b - a))
-    shift = xp.row_sum(q * xp.expm1(d))
+    centre = _at_likeliest(a, d)
+    d = (d - centre) + _from_likeliest(a, low)
+    shift = xp.row_sum(xp.where(absent, xp.exp(b - sum_a - centre), q * xp.expm1(d)))
     y = xp.where(abs(shift) < 1.0, d - xp.log1p(shift), log_p - log_q)
-    return q, p, xp.where(q == 0.0, 0.0 * p, y)
+    return q, p, xp.where(absent, 0.0, y)
 
 
 def _by_logits(a: Array, b: Array) -> Array:
     q, p, y = _log_ratios(a, b)
-    near = q * phi(xp.minimum(y, 1.0 + 0.0 * p))
+    near = q * phi(xp.where(y < 1.0, y, 1.0))
     terms = xp.where(y <= 1.0, near, p - q - q * y)
     return xp.row_sum(xp.where(q == 0.0, p, terms))
 
@@ -69,7 +82,7 @@ def _logits_slopes(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
         return q * (-y - (q * -y).sum(-1, keepdim=True)), torch.where(y < 1.0, q * torch.expm1(y), p - q)
     q, p, y = _log_ratios(a, b)
     surplus = _from_likeliest(a, y)
-    growth = xp.where(q == 0.0, p, xp.where(y <= 1.0, q * xp.expm1(xp.minimum(y, 1.0 + 0.0 * y)), p - q))
+    growth = xp.where(q == 0.0, p, xp.where(y <= 1.0, q * xp.expm1(xp.where(y < 1.0, y, 1.0)), p - q))
     return q * (xp.row_sum(q * surplus) - surplus), growth
 
 

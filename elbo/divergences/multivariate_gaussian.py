@@ -36,7 +36,7 @@ def _correction(r: Tensor, l2: Tensor, difference: Tensor) -> Tensor:
     return torch.where(e.abs().amax((-2, -1), keepdim=True) < 0.1, step, torch.zeros_like(step))
 
 
-def from_factors(m1: Tensor, l1: Tensor, m2: Tensor, l2: Tensor, difference: Tensor | None = None) -> Tensor:
+def from_factors(m1: Tensor, l1: Tensor, m2: Tensor, l2: Tensor, difference: Tensor | None = None) -> Any:
     """KL from means and Cholesky factors, and the difference of the covariances where it is known better than they
     are."""
     r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
@@ -57,7 +57,7 @@ class _LogDeterminant(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(c: Tensor, remainder: bool) -> Tensor:
+    def forward(c: Tensor, remainder: bool) -> Any:
         values = torch.linalg.eigvalsh(c).clamp(min=0.0)
         return (log_remainder(values) if remainder else torch.log1p(values)).sum(-1)
 
@@ -73,7 +73,7 @@ class _LogDeterminant(torch.autograd.Function):
         return grad[..., None, None] * torch.linalg.solve(eye + c, c if ctx.remainder else eye.expand_as(c)), None
 
 
-def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tensor) -> Tensor:
+def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tensor) -> Any:
     """KL[N(m, D + WWᵀ) ‖ N(mean, diag(scale²))] at the cost of the rank, not of the dimension."""
     variance = scale * scale
     diagonal = q._unbroadcasted_cov_diag
@@ -89,7 +89,7 @@ def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tens
     return 0.5 * (spread + low_rank)
 
 
-def _factor(law: Distribution) -> Tensor:
+def _factor(law: Distribution) -> Any:
     if isinstance(law, MultivariateNormal):
         return law._unbroadcasted_scale_tril
     if isinstance(law, LowRankMultivariateNormal):
@@ -109,7 +109,7 @@ def _mean(law: Any) -> Tensor:
     return mean
 
 
-def _covariance(law: Distribution) -> Tensor:
+def _covariance(law: Distribution) -> Any:
     if isinstance(law, LowRankMultivariateNormal):
         factor = law._unbroadcasted_cov_factor
         return factor @ factor.mT + torch.diag_embed(law._unbroadcasted_cov_diag)
@@ -140,7 +140,7 @@ def _difference(q: Distribution, p: Distribution) -> Tensor | None:
     return _covariance(q) - _covariance(p)
 
 
-def gaussian_vectors(q: Distribution, p: Distribution) -> Tensor:
+def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
     """KL between any two of MultivariateNormal, LowRankMultivariateNormal and Independent(Normal, 1)."""
     if isinstance(q, LowRankMultivariateNormal) and isinstance(p, Independent):
         return low_rank_to_diagonal(q, _mean(p), _normal(p).scale)

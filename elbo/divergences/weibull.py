@@ -51,7 +51,8 @@ def _product_less_one(x: Array, y: Array) -> Array:
     return (product - 1.0) + low
 
 
-def _weibull_gamma(k: Array, length: Array, a: Array, b: Array) -> Array:
+def _parts(k: Array, length: Array, a: Array, b: Array) -> tuple[Array, Array, Array, Array]:
+    """ν − 1, r, log ν and the brace."""
     nu, n = 1.0 / k, (1.0 - k) / k
     one = 1.0 + 0.0 * nu
     log_gamma = PSI_2 * n + bregman(one + one, 1.0 + nu, n) + entropy_term(1.0 + nu, one + one, -n)
@@ -59,27 +60,30 @@ def _weibull_gamma(k: Array, length: Array, a: Array, b: Array) -> Array:
     log_scale = xp.where(abs(scaled) < 0.5, xp.log1p(scaled), xp.log(b * length))
     r = log_scale + log_gamma - log_quotient(a, one, a - 1.0)
     log_nu = xp.where(abs(n) < 0.5, xp.log1p(n), -xp.log(k))
-    brace = bregman(one, nu, n) + entropy_term(nu, one, -n)
-    return a * phi(r) + bregman(one, a, a - 1.0) + a * brace + (a - 1.0) * log_nu
+    return n, r, log_nu, bregman(one, nu, n) + entropy_term(nu, one, -n)
+
+
+def _weibull_gamma(k: Array, length: Array, a: Array, b: Array) -> Array:
+    _, r, log_nu, brace = _parts(k, length, a, b)
+    return a * phi(r) + bregman(1.0 + 0.0 * a, a, a - 1.0) + a * brace + (a - 1.0) * log_nu
 
 
 def _weibull_gamma_slopes(k: Array, length: Array, a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
-    nu, n = 1.0 / k, (1.0 - k) / k
-    one = 1.0 + 0.0 * nu
-    psi = -EULER + slope_difference(one, nu, n) - _log(k, one)  # ψ(1/k)
-    if isinstance(k, Tensor):
-        mean = length * torch.exp(torch.lgamma(1.0 + nu))
+    one = 1.0 + 0.0 * k * a
+    if isinstance(k, Tensor):  # a graph may be recorded: written with functions that autograd knows
+        nu, n = 1.0 / k, (1.0 - k) / k
+        r = torch.log(b * length) + torch.lgamma(1.0 + nu) - torch.log(a)
+        log_nu = -torch.log(k)
+        brace = torch.lgamma(nu) + EULER * n
     else:
-        mean = length * xp.exp(PSI_2 * n + bregman(one + one, 1.0 + nu, n) + entropy_term(1.0 + nu, one + one, -n))
-    excess = b * mean - a
-    psi_next = psi + k  # ψ(1 + 1/k)
-    by_nu = EULER * a - k + b * mean * psi_next
-    by_a = slope_difference(one, a, a - 1.0) - EULER + EULER * nu + _log(a, one) - _log(b * length, one)
-    return -by_nu * nu * nu, excess / length, by_a, excess / b
-
-
-def _log(x: Array, one: Array) -> Array:
-    return logarithm(x, one)
+        n, r, log_nu, brace = _parts(k, length, a, b)
+        nu = 1.0 / k
+    growth = xp.expm1(r)
+    psi = slope_difference(one, nu, n) + log_nu  # ψ(ν) + γ
+    psi_next = PSI_2 + slope_difference(one + one, 1.0 + nu, n) + xp.log1p(0.5 * n)  # ψ(1 + ν)
+    by_nu = a * growth * psi_next + a * psi + (a - 1.0) * k
+    by_a = slope_difference(one, a, a - 1.0) + brace + log_nu - r
+    return -by_nu * nu * nu, a * growth / length, by_a, a * growth / b
 
 
 weibull_gamma_kl = elementwise(_weibull_gamma, _weibull_gamma_slopes, "weibull_gamma_kl", double=True, width=8)

@@ -135,6 +135,13 @@ def _ref(name: str, q: Any, p: Any, dq: Mapping[str, str], dp: Mapping[str, str]
     return Reference(name, q, p, dq, dp, kl, **more)
 
 
+COUNT_LOGITS = {"total_count": "count", "logits": "logit"}
+
+
+def negative_binomial_logits(q: Parameters, p: Parameters) -> mpf:
+    return q["total_count"] * bernoulli(sigmoid(q["logits"]), sigmoid(p["logits"])) * (1 + mp.exp(q["logits"]))
+
+
 REFERENCES: list[Reference] = [
     _ref("normal_normal", D.Normal, D.Normal, LOC_SCALE, LOC_SCALE, gaussian, ulps=4),
     _ref("lognormal_lognormal", D.LogNormal, D.LogNormal, LOC_SCALE, LOC_SCALE, gaussian, ulps=4),
@@ -154,10 +161,8 @@ REFERENCES: list[Reference] = [
     _ref("negative_binomial_probs", D.NegativeBinomial, D.NegativeBinomial, {"total_count": "count", "probs": "unit"},
          {"total_count": "count", "probs": "unit"},
          lambda q, p: q["total_count"] * bernoulli(q["probs"], p["probs"]) / (1 - q["probs"]), shared=("total_count",)),
-    _ref("negative_binomial_logits", D.NegativeBinomial, D.NegativeBinomial, {"total_count": "count", "logits": "logit"},
-         {"total_count": "count", "logits": "logit"},
-         lambda q, p: q["total_count"] * bernoulli(sigmoid(q["logits"]), sigmoid(p["logits"])) * (1 + mp.exp(q["logits"])),
-         shared=("total_count",)),
+    _ref("negative_binomial_logits", D.NegativeBinomial, D.NegativeBinomial, COUNT_LOGITS, COUNT_LOGITS,
+         negative_binomial_logits, shared=("total_count",)),
     _ref("poisson_poisson", D.Poisson, D.Poisson, {"rate": "positive"}, {"rate": "positive"},
          lambda q, p: q["rate"] * mp.log(q["rate"] / p["rate"]) - q["rate"] + p["rate"]),
     _ref("bernoulli_poisson", D.Bernoulli, D.Poisson, {"probs": "unit"}, {"rate": "positive"},
@@ -200,12 +205,13 @@ def pareto(q: Parameters, p: Parameters) -> mpf:
     return mp.log(a / b) + b / a - 1 + b * mp.log(q["scale"] / p["scale"])
 
 
+MODERATE = {"loc": "real", "scale": "moderate"}
 PARETO = {"scale": "positive", "alpha": "positive"}
 REFERENCES += [
     _ref("laplace_laplace", D.Laplace, D.Laplace, LOC_SCALE, LOC_SCALE, laplace),
     _ref("cauchy_cauchy", D.Cauchy, D.Cauchy, LOC_SCALE, LOC_SCALE, cauchy),
-    _ref("gumbel_gumbel", D.Gumbel, D.Gumbel, {"loc": "real", "scale": "moderate"}, {"loc": "real", "scale": "moderate"},
-         gumbel, ulps=16, span=1.0),
+    _ref("gumbel_gumbel", D.Gumbel, D.Gumbel, MODERATE, MODERATE, gumbel,
+         ulps=16, span=1.0),
     _ref("pareto_pareto", D.Pareto, D.Pareto, PARETO, PARETO, pareto),
 ]  # fmt: skip
 
