@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
+from math import isqrt
 
 from derivations.language import functionals as f
 from derivations.language import terms as t
@@ -43,7 +44,28 @@ def _not_negative(gap: Poly, normal: Normaliser) -> bool:
     """Whether ``gap >= 0`` by the inequalities among the rules."""
     if "Jensen" in normal.rules:
         gap = _jensen(gap, normal)
+    if "square" in normal.rules and _is_square(gap):
+        return True
     return all(c > 0 and all(_atom_not_negative(a, k, normal) for a, k in m) for m, c in gap.terms.items())
+
+
+def _is_square(p: Poly) -> bool:
+    """Whether ``p`` is the square of a sum of at most four terms."""
+    roots = []
+    for m, c in p.terms.items():
+        if c > 0 and all(k.denominator == 1 and k.numerator % 2 == 0 for _, k in m):
+            root = Fraction(isqrt(c.numerator), isqrt(c.denominator))
+            if root**2 == c:
+                roots.append(Poly({frozenset((a, k / 2) for a, k in m): root}))
+    if not 1 <= len(roots) <= 4:
+        return False
+    for signs in product((1, -1), repeat=len(roots) - 1):
+        total = roots[0]
+        for sign, root in zip(signs, roots[1:], strict=True):
+            total = total + root.scaled(Fraction(sign))
+        if total * total == p:
+            return True
+    return False
 
 
 def _jensen(gap: Poly, normal: Normaliser) -> Poly:
