@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution
 
 from elbo._errors import InputTypeError
-from elbo.problems._kernels import exp_excess
+from elbo.problems._kernels import exp_excess, safe_log
 from elbo.problems._problem import Problem
 
 
@@ -37,7 +37,7 @@ class FiniteProblem(Problem):
                 f"{self.proposals} over its {self.size} states"
             )
         if isinstance(q, Categorical):
-            return q.probs.log()  # the logits of probability zero are finite in torch
+            return safe_log(q.probs)  # the logits of probability zero are finite in torch
         states = self._states()
         shape = (states.shape[0], *[1] * len(q.batch_shape), *self.latent.event_shape)
         return q.log_prob(states.reshape(shape)).movedim(0, -1)

@@ -26,6 +26,12 @@ def log_excess(d: Tensor) -> Tensor:
     return torch.where(d <= -1, torch.full_like(d, torch.inf), value)
 
 
+def safe_log(p: Tensor) -> Tensor:
+    """log p with -inf and the gradient 0 at p = 0, where 0 · log' would make NaN of a gradient."""
+    positive = p > 0
+    return torch.where(positive, torch.where(positive, p, torch.ones_like(p)).log(), torch.full_like(p, -torch.inf))
+
+
 SHIFT = 12
 # B_2, B_4, ..., B_16; with arguments above SHIFT the first term left out is below 2e-19
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)

@@ -9,6 +9,7 @@ from torch.distributions import Categorical, constraints
 
 from elbo._errors import InputValueError
 from elbo.problems._finite import FiniteProblem
+from elbo.problems._kernels import safe_log
 from elbo.problems._problem import Latent, parameter
 
 MOST = 1 << 16
@@ -137,5 +138,5 @@ class FiniteAnnealing(FiniteProblem):
     def _log_forward(self) -> Tensor:
         value = self.initial.log()[self._paths[:, 0]]
         for t in range(1, self.steps):
-            value = value + self.transition(t).log()[self._paths[:, t - 1], self._paths[:, t]]
+            value = value + safe_log(self.transition(t))[self._paths[:, t - 1], self._paths[:, t]]
         return value

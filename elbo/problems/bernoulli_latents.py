@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Distribution, Independent, Normal, co
 
 from elbo._errors import InputTypeError, InputValueError
 from elbo.problems._finite import FiniteProblem
-from elbo.problems._kernels import exp_excess
+from elbo.problems._kernels import exp_excess, safe_log
 from elbo.problems._problem import Latent, log_prob, parameter
 
 MOST = 16
@@ -103,7 +103,9 @@ class BernoulliLatents(FiniteProblem):
 
 def _bernoulli_log_prob(probs: Tensor, z: Tensor) -> Tensor:
     """Exact at probabilities 0 and 1, which torch moves inside by an ulp."""
-    return torch.where(z > 0.5, probs.log(), torch.log1p(-probs))
+    below = torch.where(probs < 1, probs, torch.zeros_like(probs))
+    log_rest = torch.where(probs < 1, torch.log1p(-below), torch.full_like(probs, -torch.inf))
+    return torch.where(z > 0.5, safe_log(probs), log_rest)
 
 
 def _bernoulli_kl(q: Tensor, p: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch.distributions import Beta, Distribution, Uniform, constraints
 from elbo._errors import InputTypeError
 from elbo.problems._line import LineProblem
 from elbo.problems._problem import Latent, parameter
+from elbo.problems.beta_binomial import log_beta
 
 logsigmoid = torch.nn.functional.logsigmoid
 
@@ -67,14 +68,33 @@ class DiscretisedLogistic(LineProblem):
         inf = torch.full(shape, torch.inf, dtype=torch.float64)
         if isinstance(q, Uniform):
             return -inf, inf
-        if not isinstance(q, Beta):
-            raise InputTypeError(f"q is {type(q).__name__}; write Uniform(0, 1) or a Beta, the laws of u in the cell")
-        small = torch.minimum(q.concentration1, q.concentration0).expand(shape).double()
-        large = torch.maximum(q.concentration1, q.concentration0).expand(shape).double()
+        a, b = self._beta(q)
+        small, large = torch.minimum(a, b).expand(shape).double(), torch.maximum(a, b).expand(shape).double()
         one = torch.ones_like(inf)
         lower = torch.where(small < 1, -small / torch.where(small < 1, 1 - small, one), -inf)
         upper = torch.where(large > 1, large / torch.where(large > 1, large - 1, one), inf)
         return lower, upper
+
+    @property
+    def _line(self) -> constraints.Constraint:
+        return constraints.real  # t = logit u: next to u = 1 only t tells how much is left of the cell
+
+    def _log_joint(self, x: Tensor, node: Tensor) -> Tensor:
+        return self.log_joint(x, torch.sigmoid(node)) + logsigmoid(node) + logsigmoid(-node)
+
+    def _log_q(self, q: Distribution, node: Tensor) -> Tensor:
+        if isinstance(q, Uniform):
+            return logsigmoid(node) + logsigmoid(-node)
+        a, b = self._beta(q)
+        return a * logsigmoid(node) + b * logsigmoid(-node) - log_beta(a, b)
+
+    def _point(self, node: Tensor) -> Tensor:
+        return torch.sigmoid(node)
+
+    def _beta(self, q: Distribution) -> tuple[Tensor, Tensor]:
+        if not isinstance(q, Beta):
+            raise InputTypeError(f"q is {type(q).__name__}; write Uniform(0, 1) or a Beta, the laws of u in the cell")
+        return q.concentration1, q.concentration0
 
     def _scale(self, x: Tensor, q: Distribution | None) -> tuple[Tensor, Tensor]:
         if isinstance(q, Uniform) and bool(((q.low != 0) | (q.high != 1)).any()):
@@ -84,7 +104,7 @@ class DiscretisedLogistic(LineProblem):
         shape = torch.broadcast_shapes(
             x.shape, self.loc.shape, self.scale.shape, q.batch_shape if q is not None else ()
         )
-        return torch.full(shape, 0.5, dtype=torch.float64), torch.ones(shape, dtype=torch.float64)
+        return torch.zeros(shape, dtype=torch.float64), torch.ones(shape, dtype=torch.float64)
 
 
 class _Integer(constraints.Constraint):

@@ -8,6 +8,7 @@ from torch.distributions import Categorical, MultivariateNormal, constraints
 
 from elbo._errors import InputValueError
 from elbo.problems._finite import FiniteProblem
+from elbo.problems._kernels import safe_log
 from elbo.problems._problem import Latent, log_prob, parameter
 
 
@@ -63,7 +64,7 @@ class GaussianMixture(FiniteProblem):
         return Categorical(self.log_posterior_table(x).exp())
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
-        return self.probs[z.long()].log() + log_prob(self.likelihood(z), self.check_observation(x))
+        return safe_log(self.probs)[z.long()] + log_prob(self.likelihood(z), self.check_observation(x))
 
     def em_step(self, x: Tensor) -> "GaussianMixture":
         """One step of expectation maximisation on the data x ``[n, D]``."""

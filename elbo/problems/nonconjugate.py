@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Normal, Poisson, constraints
 
 from elbo._errors import InputTypeError
-from elbo.problems._line import LineProblem
+from elbo.problems._line import EPS, LineProblem
 from elbo.problems._pairs import pair
 from elbo.problems._problem import Latent, log_prob, parameter
 
@@ -65,8 +65,9 @@ class StandardNormalLatent(LineProblem):
         # at an end of the interval the quadratic terms cancel, and the linear ones have to die out on both sides
         left, right = self._tail_slopes(x)
         pull = (1 - order) * q.mean / q.variance
-        linear = (order * left + pull > 0) & (order * right + pull < 0) & (order + (1 - order) / q.variance == 0)
-        return super().moment_exists(x, q, order) | (linear & (lower <= order) & (order <= upper))
+        at_end = (order + (1 - order) / q.variance).abs() <= 8 * EPS * max(1.0, abs(order))
+        linear = (order * left + pull > 0) & (order * right + pull < 0) & at_end
+        return super().moment_exists(x, q, order) | (linear & (lower < upper))
 
     @abstractmethod
     def _tail_slopes(self, x: Tensor) -> tuple[Tensor, Tensor]:

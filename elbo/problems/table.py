@@ -8,6 +8,7 @@ from torch.distributions import Categorical, constraints
 
 from elbo._errors import InputValueError
 from elbo.problems._finite import FiniteProblem
+from elbo.problems._kernels import safe_log
 from elbo.problems._problem import Latent, UnknownAnswerError, parameter
 
 
@@ -63,7 +64,7 @@ class Table(FiniteProblem):
         return Categorical(self.joint[self.check_observation(x).long()])
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
-        return self.joint[self.check_observation(x).long(), z.long()].log()
+        return safe_log(self.joint)[self.check_observation(x).long(), z.long()]
 
     def _need_all(self, what: str) -> None:
         if not self._complete:

@@ -89,7 +89,12 @@ class ExponentialFamilyPair(Pair):
 
     def _far_log_power(self, s: float) -> Tensor:
         point = tuple(a + s * (b - a) for a, b in zip(self.natural_q, self.natural_p, strict=True))
-        inside = reduce(torch.logical_and, [self._all(c > 0) for c in point])
+        # at the very end of the interval rounding would decide: that counts as infinite
+        room = 8 * torch.finfo(point[0].dtype).eps * max(1.0, abs(s))
+        inside = reduce(
+            torch.logical_and,
+            [self._all(c > room * (a + b)) for c, a, b in zip(point, self.natural_q, self.natural_p, strict=True)],
+        )
         safe = tuple(torch.where(c > 0, c, torch.ones_like(c)) for c in point)
         mixed = s * self.log_partition(*self.natural_p) + (1 - s) * self.log_partition(*self.natural_q)
         value = self.log_partition(*safe) - mixed

@@ -54,7 +54,9 @@ class GaussianPair(Pair):
         return 0.5 * (self._sum(log_excess(-self.delta / (1 + self.delta))) + self._quadratic(1.0))
 
     def log_power(self, order: float) -> Tensor:
-        s, inside = order, self._all(1 + order * self.delta > 0)
+        # at the very end of the interval rounding would decide: that counts as infinite
+        room = 8 * torch.finfo(self.delta.dtype).eps * max(1.0, abs(order))
+        s, inside = order, self._all(1 + order * self.delta > room)
         spread = self._sum(log_excess(s * self.delta) - s * log_excess(self.delta))
         value = 0.5 * spread - 0.5 * s * (1 - s) * self._quadratic(s, inside)
         return torch.where(inside, value, torch.full_like(value, torch.inf))
@@ -93,8 +95,10 @@ class GaussianPair(Pair):
         """Δᵀ (S_p + order (S - S_p))⁻¹ Δ; where not ``inside`` some finite number with a finite gradient."""
         matrix = self.target + order * self.excess
         if self.diagonal:
-            safe = matrix if inside is None else torch.where(matrix > 0, matrix, torch.ones_like(matrix))
-            return self._sum(self.shift * self.shift / safe)
+            if inside is not None:
+                every = inside[(..., *[None] * self.event_ndim)]
+                matrix = torch.where(every, matrix, torch.ones_like(matrix))
+            return self._sum(self.shift * self.shift / matrix)
         if inside is not None:
             matrix = torch.where(inside[..., None, None], matrix, torch.eye(matrix.shape[-1]).to(matrix))
         return (self.shift * self._solve(matrix, self.shift)).sum(-1)
