@@ -1,4 +1,4 @@
-"""Check a loss: does this function compute what its author thinks it computes, and if not, what does it compute instead?"""
+"""Check a loss: does this function compute what its author thinks it computes, and if not, what instead?"""
 
 from elbo.checking._api import check
 from elbo.checking._guard import FunctionError, TimeLimitError

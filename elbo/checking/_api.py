@@ -6,6 +6,7 @@ from typing import Any
 
 from elbo._errors import InputValueError
 from elbo.checking._case import SPREADS, Case, Options
+from elbo.checking._frameworks import wrap
 from elbo.checking._guard import Guard
 from elbo.checking._report import Finding, Report, Verdict
 from elbo.checking._subject import Subject, name_of
@@ -30,8 +31,8 @@ def check(
 ) -> Report:
     """Judge what ``function`` computes against ``target``, from its values and gradients alone.
 
-    The function is called on small float64 tensors of several shapes, once in float32, and never edited or read. It runs as
-    code of this process: check only what you would run.
+    The function is called on small float64 tensors of several shapes, once in float32, never edited or read. It runs
+    as code of this process: check only what you would run.
 
     Args:
         function: any callable on torch tensors: a function, lambda, partial, bound method or module.
@@ -50,11 +51,14 @@ def check(
         A :class:`Report`, true only if the verdict is ``"correct"``.
 
     Raises:
-        elbo.Error: the function cannot be called, raises, takes too long or returns no real tensor; an unknown target or option.
+        elbo.Error: the function cannot be called, raises, takes too long or returns no real tensor; an unknown
+            target or option.
 
     Example:
         >>> import elbo
-        >>> report = elbo.check(lambda mean, log_var: 0.5 * (mean**2 + log_var.exp() - 1 - log_var).mean(), "gaussian_kl")
+        >>> def kl(mean, log_var):
+        ...     return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).mean()
+        >>> report = elbo.check(kl, "gaussian_kl")
         >>> report.verdict, [mistake.code for mistake in report.mistakes]
         ('wrong', ['kl-averaged-over-latent'])
     """
@@ -63,12 +67,18 @@ def check(
     if spread is not None:
         _known("spread", spread, SPREADS)
     guard = Guard(name_of(function))
+    function = wrap(function)
     options = Options(spread, maximise, sample_axis, n_data, ema, shapes, alpha, seed)
     with guard:
         subject = Subject(function, len(entry.roles), guard, optional=entry.optional)
         case = Case(subject, options, tuple(entry.roles.values()), generator(seed, "check", target))
         entry.judge(case)
     return _report(case, target, accepted)
+
+
+def known_target(name: str) -> str:
+    """``name`` if it is a target; an error with the list, and the nearest, if not."""
+    return _known("target", name, MODULES)
 
 
 def _report(case: Case, target: str, accepted: Mapping[str, str]) -> Report:

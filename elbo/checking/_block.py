@@ -14,8 +14,8 @@ from elbo.checking._sizes import Sizes
 from elbo.checking._terms import EXACT, LOOSE, Atom, Form, Measured, TermFit, measure, orders_of, search
 
 AXES = {
-    "B": "batch", "D": "latent", "P": "data", "C": "channels", "H": "height", "W": "width", "c": "channels", "h": "height",
-    "w": "width",
+    "B": "batch", "D": "latent", "P": "data", "C": "channels", "H": "height", "W": "width",
+    "c": "channels", "h": "height", "w": "width",
 }  # fmt: skip
 
 Draw = Callable[[Case, int, Sequence[int]], Tensor]

@@ -30,5 +30,7 @@ def match(values: Sequence[float], formulas: Mapping[str, Sequence[float]], tole
         offset = offset - slope * x.mean()
         residual = float(np.abs(slope * x + offset - y).max() / max(np.ptp(y), 1e-300))
         if residual <= tolerance and abs(slope) > 1e-12:
-            found.append((abs(offset) > 1e-7 * np.abs(y).max(), rank, Match(name, float(slope), float(offset), residual)))
+            found.append(
+                (abs(offset) > 1e-7 * np.abs(y).max(), rank, Match(name, float(slope), float(offset), residual))
+            )
     return [m for _, _, m in sorted(found, key=lambda item: item[:2])]

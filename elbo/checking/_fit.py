@@ -38,6 +38,8 @@ def least_squares(features: Array, values: Array) -> Fit:
 def sparse(features: Array, values: Array, tolerance: float = 1e-8) -> tuple[list[int], Fit] | None:
     """The smallest set of columns (by backward elimination) that explains ``values`` within ``tolerance``."""
     kept = list(range(features.shape[1]))
+    if np.ptp(values) <= 1e-13 * np.abs(values).max():
+        return None
     fit = least_squares(features, values)
     if not fit.residual <= tolerance:
         return None
@@ -56,7 +58,7 @@ def sparse(features: Array, values: Array, tolerance: float = 1e-8) -> tuple[lis
 
 
 def exponent(base: float, changed: float, factor: float = 2.0) -> float | None:
-    """e with ``changed = base · factor**e``, rounded to a half where it is one; None if it is no power with that form."""
+    """e with ``changed = base · factor**e``, rounded to a half where it is one; None if it is no such power."""
     if base == 0 or changed == 0 or (base < 0) != (changed < 0):
         return None
     e = math.log(changed / base) / math.log(factor)

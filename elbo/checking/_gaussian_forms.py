@@ -27,8 +27,8 @@ def kl_forms(spreads: Sequence[Spread] = ALL) -> list[Form]:
                 {"spread": p.name},
                 (
                     Atom("μ²", mean_squared),
-                    Atom("σ²", lambda m, s, v=v: v(s) + 0 * m),  # type: ignore[misc]
-                    Atom("log σ²", lambda m, s, lv=lv: lv(s) + 0 * m),  # type: ignore[misc]
+                    Atom("σ²", lambda m, s, v=v: v(s) + 0 * m),
+                    Atom("log σ²", lambda m, s, lv=lv: lv(s) + 0 * m),
                 ),
                 (0.5, 0.5, -0.5),
                 -0.5,
@@ -40,9 +40,9 @@ def kl_forms(spreads: Sequence[Spread] = ALL) -> list[Form]:
             Form(
                 {"spread": p.name},
                 (
-                    Atom("μ²/σ²", lambda m, s, v=v: m**2 / v(s)),  # type: ignore[misc]
-                    Atom("1/σ²", lambda m, s, v=v: 1 / v(s) + 0 * m),  # type: ignore[misc]
-                    Atom("log σ²", lambda m, s, lv=lv: lv(s) + 0 * m),  # type: ignore[misc]
+                    Atom("μ²/σ²", lambda m, s, v=v: m**2 / v(s)),
+                    Atom("1/σ²", lambda m, s, v=v: 1 / v(s) + 0 * m),
+                    Atom("log σ²", lambda m, s, lv=lv: lv(s) + 0 * m),
                 ),
                 (0.5, 0.5, 0.5),
                 -0.5,
@@ -61,8 +61,8 @@ def log_density_forms(sign: float = 1.0, spreads: Sequence[Spread] = ALL) -> lis
             Form(
                 {"spread": p.name},
                 (
-                    Atom("(z−μ)²/σ²", lambda z, m, s, v=v: (z - m) ** 2 / v(s)),  # type: ignore[misc]
-                    Atom("log σ²", lambda z, m, s, lv=lv: lv(s) + 0 * m),  # type: ignore[misc]
+                    Atom("(z−μ)²/σ²", lambda z, m, s, v=v: (z - m) ** 2 / v(s)),
+                    Atom("log σ²", lambda z, m, s, lv=lv: lv(s) + 0 * m),
                 ),
                 (-0.5 * sign, -0.5 * sign),
                 -HALF_LOG_2PI * sign,
@@ -80,10 +80,10 @@ def pair_forms(spreads: Sequence[Spread] = USUAL) -> list[Form]:
             Form(
                 {"spread": p.name},
                 (
-                    Atom("(μ_q−μ_p)²/σ_p²", lambda a, s, b, t, v=v: (a - b) ** 2 / v(t)),  # type: ignore[misc]
-                    Atom("σ_q²/σ_p²", lambda a, s, b, t, v=v: v(s) / v(t)),  # type: ignore[misc]
-                    Atom("log σ_q²", lambda a, s, b, t, lv=lv: lv(s)),  # type: ignore[misc]
-                    Atom("log σ_p²", lambda a, s, b, t, lv=lv: lv(t)),  # type: ignore[misc]
+                    Atom("(μ_q−μ_p)²/σ_p²", lambda a, s, b, t, v=v: (a - b) ** 2 / v(t)),
+                    Atom("σ_q²/σ_p²", lambda a, s, b, t, v=v: v(s) / v(t)),
+                    Atom("log σ_q²", lambda a, s, b, t, lv=lv: lv(s)),
+                    Atom("log σ_p²", lambda a, s, b, t, lv=lv: lv(t)),
                 ),
                 (0.5, 0.5, -0.5, 0.5),
                 -0.5,

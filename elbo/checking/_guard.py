@@ -52,6 +52,7 @@ class Guard:
         self._inside = False
         self._stack = contextlib.ExitStack()
         self._pid = os.getpid()
+        self._mend: Callable[[], None] | None = None
         self._main = threading.current_thread() is threading.main_thread()
 
     def see(self, what: str) -> None:
@@ -60,7 +61,7 @@ class Guard:
             self.observed.append(what)
 
     def __enter__(self) -> "Guard":
-        self._stack.enter_context(_global_state(self))
+        self._mend = self._stack.enter_context(_global_state(self))
         self._stack.enter_context(_captured(self))
         self._stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
@@ -78,8 +79,10 @@ class Guard:
         left = min(self.call_limit, self.check_limit - self.spent)
         if left <= 0:
             raise TimeLimitError(
-                f"{self.name} was called {self.calls} times in {self.spent:.1f} s (slowest call {self.slowest:.2f} s), and the "
-                f"check allows {self.check_limit:g} s in all; check a smaller function, without sleeps or training steps"
+                f"{self.name} was called {self.calls} times in {self.spent:.1f} s (slowest call "
+                f"{self.slowest:.2f} s), and the "
+                f"check allows {self.check_limit:g} s in all; check a smaller function, without sleeps or "
+                "training steps"
             )
         begun = time.perf_counter()
         failure: BaseException | None = None
@@ -95,6 +98,8 @@ class Guard:
             self.calls, self.spent, self.slowest = self.calls + 1, self.spent + took, max(self.slowest, took)
             if os.getpid() != self._pid:
                 os._exit(0)  # the function forked: the child must not go on as a second checker
+            if self._mend is not None:
+                self._mend()
         if failure is not None:
             raise FunctionError(f"{self.name} raised {type(failure).__name__}: {failure}") from failure
         raise TimeLimitError(
@@ -161,22 +166,22 @@ def _captured(guard: Guard) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _global_state(guard: Guard) -> Iterator[None]:
+def _global_state(guard: Guard) -> Iterator[Callable[[], None]]:
+    """Gives a function that mends after each call what is cheap to look at; the rest is restored at the end."""
     torch_rng, numpy_rng, python_rng = torch.get_rng_state(), np.random.get_state(), random.getstate()
     dtype, grad, threads = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
     folder, path = os.getcwd(), list(sys.path)
     anomaly = torch.is_anomaly_enabled()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    flush = np.geterr()
+    errors = np.geterr()
     forks: list[int] = []
     _FORKS.append(forks)
     torch.set_grad_enabled(True)
-    try:
-        yield
-    finally:
-        _FORKS.remove(forks)
-        if forks:
-            guard.see("it forks a child process; the child was ended when it came back")
+
+    def mend() -> None:
+        if not torch.is_grad_enabled():
+            guard.see("it switches gradients off; restored")
+            torch.set_grad_enabled(True)
         if torch.get_default_dtype() != dtype:
             guard.see("it changes torch's default dtype; restored")
             torch.set_default_dtype(dtype)
@@ -186,11 +191,19 @@ def _global_state(guard: Guard) -> Iterator[None]:
         if os.getcwd() != folder:
             guard.see("it changes the working directory; restored")
             os.chdir(folder)
+
+    try:
+        yield mend
+    finally:
+        _FORKS.remove(forks)
+        if forks:
+            guard.see("it forks a child process; the child was ended when it came back")
+        mend()
         if torch.are_deterministic_algorithms_enabled() != deterministic:
             torch.use_deterministic_algorithms(deterministic)
         if torch.is_anomaly_enabled() != anomaly:
             torch.autograd.set_detect_anomaly(anomaly)
-        np.seterr(**flush)
+        np.seterr(**errors)
         sys.path[:] = path
         torch.set_grad_enabled(grad)
         torch.set_rng_state(torch_rng)

@@ -1,9 +1,9 @@
 """Replace the noise that a function draws, below autograd: by nodes whose weighted mean is its exact expectation.
 
 A :class:`torch.utils._python_dispatch.TorchDispatchMode` sees every draw of torch's random API, of the samplers of
-``torch.distributions`` and of dropout. For a function that is a sum over noise coordinates (every one-sample KL is), setting
-all coordinates to the same node at once, with fixed signs, gives the exact expectation from a handful of calls; whether it
-is such a sum is tested with other signs. Otherwise the full tensor grid is used where it is small.
+``torch.distributions`` and of dropout. For a function that is a sum over noise coordinates (every one-sample KL is),
+setting all coordinates to the same node at once, with fixed signs, gives the exact expectation from a handful of calls;
+whether it is such a sum is tested with other signs. Otherwise the full tensor grid is used where it is small.
 """
 
 import itertools
@@ -42,7 +42,7 @@ class Draw:
 
 
 class Intercept(TorchDispatchMode):
-    """Record the draws; give ``supply(index, draw)`` in their place where it is not None (standard normal, or uniform)."""
+    """Record the draws; give ``supply(index, draw)`` in their place where it is not None."""
 
     def __init__(self, supply: Callable[[int, Draw], Tensor | None] | None = None) -> None:
         super().__init__()
@@ -113,7 +113,8 @@ def record(call: Callable[[], Any]) -> list[Draw]:
     """The draws that ``call`` makes."""
     with Intercept() as mode:
         call()
-    return mode.draws
+    draws: list[Draw] = mode.draws
+    return draws
 
 
 @dataclass
@@ -206,4 +207,6 @@ def exact_rule(call: Callable[[], Tensor], draws: Sequence[Draw]) -> Expectation
     for order in (24, 10):
         if order**count <= 600:
             return Expectation(draws, order, tensor=True)
-    raise NotExactError("its expectation over the noise is not a sum over coordinates, and there are too many for a grid")
+    raise NotExactError(
+        "its expectation over the noise is not a sum over coordinates, and there are too many for a grid"
+    )

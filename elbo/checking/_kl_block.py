@@ -61,7 +61,8 @@ def judge_spread(case: Case, fitted: Fitted, parameter: str) -> None:
     if asked is not None and asked is not adopted:
         case.find(
             "spread-misread",
-            f"the second argument is {asked.name} (spread={asked.keyword!r}), and the formula is exact for {adopted.name}",
+            f"the second argument is {asked.name} (spread={asked.keyword!r}), and the formula is exact for "
+            f"{adopted.name}",
             evidence={
                 "yours": adopted.name,
                 "expected": asked.name,
@@ -75,7 +76,8 @@ def judge_spread(case: Case, fitted: Fitted, parameter: str) -> None:
     if asked is None and named is not None and named is not adopted:
         case.find(
             "name-contradicts-maths",
-            f"the argument {parameter!r} promises {named.name}; the formula is exact if it is {adopted.symbol} ({adopted.name})",
+            f"the argument {parameter!r} promises {named.name}; the formula is exact if it is "
+            f"{adopted.symbol} ({adopted.name})",
             evidence={"yours": named.name, "expected": adopted.name, "where": f"parameter {parameter!r}"},
         )
         case.maybe("spread-misread")
@@ -156,7 +158,8 @@ def judge_floor(case: Case, fitted: Fitted, others: Others = nothing_else) -> bo
     if close(near, at(0.0), 1e-12) and floor / w > 1e-6:
         case.find(
             "free-bits",
-            f"the KL does not fall below {number(floor / w)} nats (summed as the function sums); above it the value is exact",
+            f"the KL does not fall below {number(floor / w)} nats (summed as the function sums); above it "
+            "the value is exact",
             evidence={"yours": floor / w, "expected": 0.0, "where": "mean = 0, σ = 1"},
         )
         return True
@@ -164,7 +167,8 @@ def judge_floor(case: Case, fitted: Fitted, others: Others = nothing_else) -> bo
         count = fitted.sizes.B if fitted.term.weight_exponent("B") == 0 else 1
         case.find(
             "capacity",
-            f"the KL is pulled to a capacity: the value falls until KL = C and rises after it, with the factor γ = {number(w)}",
+            "the KL is pulled to a capacity: the value falls until KL = C and rises after it, with the "
+            f"factor γ = {number(w)}",
             evidence={"yours": at(0.0) / count, "expected": 0.0, "where": "mean = 0, σ = 1 (γ·C)"},
         )
         return True
@@ -211,7 +215,8 @@ def judge_range(case: Case, fitted: Fitted, intercept: float, others: Others = n
             if close(further, yours, 1e-6) and np.isfinite(yours):
                 case.find(
                     "clamped",
-                    f"beyond {spread.symbol} = {inside:g} … {s:g} the value does not change any more: the argument is clamped",
+                    f"beyond {spread.symbol} = {inside:g} … {s:g} the value does not change any more: the "
+                    "argument is clamped",
                     evidence=evidence(yours, wanted, f"{spread.symbol} = {s:g}"),
                 )
             elif np.isfinite(yours) and not (abs(s) > 8 and not spread.positive):

@@ -67,8 +67,8 @@ def gaussian_scaled() -> list[Form]:
             Form(
                 {"likelihood": "Gaussian, recon is the mean", "spread": p.name},
                 (
-                    Atom("(x−r)²/σ²", lambda r, x, s, v=v: (x - r) ** 2 / v(s)),  # type: ignore[misc]
-                    Atom("log σ²", lambda r, x, s, lv=lv: lv(s) + 0 * r),  # type: ignore[misc]
+                    Atom("(x−r)²/σ²", lambda r, x, s, v=v: (x - r) ** 2 / v(s)),
+                    Atom("log σ²", lambda r, x, s, lv=lv: lv(s) + 0 * r),
                 ),
                 (0.5, 0.5),
                 HALF_LOG_2PI,

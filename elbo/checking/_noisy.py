@@ -26,7 +26,8 @@ def settle_noise(case: Case, sizes: Sizes, draw: Callable[[Sizes], Sequence[Tens
         if first.shape != again.shape or not torch.equal(torch.nan_to_num(first), torch.nan_to_num(again)):
             case.noisy = "hidden"
             case.undecided = (
-                "two calls with the same tensors differ, and the noise is not drawn through torch: it cannot be replaced; "
+                "two calls with the same tensors differ, and the noise is not drawn through torch: it "
+                "cannot be replaced; "
                 "draw it with torch, or pass it as an argument"
             )
         return sizes, True

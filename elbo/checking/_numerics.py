@@ -75,7 +75,8 @@ def check_single(case: Case, points: Sequence[tuple[str, Sequence[Tensor]]]) -> 
                 return
             case.find(
                 "catastrophic-cancellation",
-                f"in float32 the value is {low:.6g} at {where}, in float64 {high:.6g}: {abs(low - high) / abs(high):.1%} off",
+                f"in float32 the value is {low:.6g} at {where}, in float64 {high:.6g}: "
+                f"{abs(low - high) / abs(high):.1%} off",
                 evidence=evidence(low, high, where),
             )
             return

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from elbo._errors import InputValueError
 from elbo.checking._block import AXES, Fitted
 from elbo.checking._case import Case
 from elbo.checking._fit import close, number
@@ -37,6 +38,12 @@ def output_axes(case: Case, out: Tensor, sizes: Sizes, letters: str) -> bool:
     if not left.startswith("shape"):
         return True
     wanted = f"a scalar, ({sizes.B},) or {full}"
+    known = {1, *full, flat, sizes.B * flat}
+    if any(n not in known for n in shape):
+        raise InputValueError(
+            f"{case.subject.name} returned a tensor of shape {shape} for inputs of shape {full}; expected {wanted}: "
+            "return the loss"
+        )
     kept = "the batch was summed and another axis is left" if shape[0] != sizes.B else "the axes do not line up"
     case.find(
         "wrong-axis",
@@ -71,7 +78,8 @@ def judge_reduction(case: Case, fitted: Fitted, inner: Sequence[str], averaged: 
         n = fitted.sizes.D if symbol == "D" else fitted.sizes.P
         case.find(
             averaged,
-            f"computes ({fitted.text})/{symbol}, the mean over the {AXES[inner[0]] if len(inner) == 1 else 'coordinates'} "
+            f"computes ({fitted.text})/{symbol}, the mean over the "
+            f"{AXES[inner[0]] if len(inner) == 1 else 'coordinates'} "
             f"instead of the sum; the weight is {1 / n:.4g} at {symbol} = {n}, 0.05 at {symbol} = 20",
             effect=(f"equals a β-VAE with β = 1/{symbol}" if symbol == "D" else f"equals a β-VAE with β = {symbol}"),
             evidence={
@@ -98,8 +106,7 @@ def judge_reduction(case: Case, fitted: Fitted, inner: Sequence[str], averaged: 
             + ", ".join(f"{AXES[a]} ({a})" for a in fitted.fixed)
             + ", which was not varied"
         )
-    axes = [a for a in ("B", *inner) if a in fitted.varied]
-    return fitted.constant(axes)
+    return fitted.constant([a for a in ("B", *inner) if a in fitted.varied])
 
 
 def judge_constant_factor(case: Case, fitted: Fitted, k: float, averaged: str, what: str) -> None:

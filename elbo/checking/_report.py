@@ -73,9 +73,9 @@ class Counterexample:
 class Report:
     """The answer of :func:`elbo.check`.
 
-    ``bool(report)`` is true only for the verdict ``"correct"``. ``adopted`` is the hypothesis under which the function was
-    judged, ``candidates`` the codes that the probes could not tell apart, ``unseen`` what no probe could see, ``observed``
-    what the function did to the process (printed, changed global state, drew noise).
+    ``bool(report)`` is true only for the verdict ``"correct"``. ``adopted`` is the hypothesis under which the function
+    was judged, ``candidates`` the codes that the probes could not tell apart, ``unseen`` what no probe could see,
+    ``observed`` what the function did to the process (printed, changed global state, drew noise).
     """
 
     function: str

@@ -26,8 +26,8 @@ def smallest(
 ) -> None:
     """Find the smallest input on which the two differ and put it into the case.
 
-    Entries are small halves (in (0, 1) for the roles in ``unit``, above zero for those in ``positive``); sizes shrink to 1
-    where the function lets them.
+    Entries are small halves (in (0, 1) for the roles in ``unit``, above zero for those in ``positive``); sizes shrink
+    to 1 where the function lets them.
     """
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis import strategies as st

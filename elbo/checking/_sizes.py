@@ -40,10 +40,10 @@ class Sizes:
         return math.prod(self.data)
 
     def varied(self) -> Iterator[tuple[str, float, "Sizes"]]:
-        """(axis, factor, sizes with that axis larger): B, then D or (C, H, W) of the latent, then P or (c, h, w) of the data.
+        """(axis, factor, sizes with that axis larger): B, then D or (C, H, W) of the latent, P or (c, h, w) of data.
 
-        The usual sizes are doubled. A size that the function insists on grows by one, so that a ``view(-1, 784)`` cannot fold
-        a multiple into the batch.
+        The usual sizes are doubled. A size that the function insists on grows by one, so that ``view(-1, 784)`` cannot
+        fold a multiple into the batch.
         """
         yield "B", 2.0, replace(self, B=2 * self.B)
         for flat, axes, now, usual in (
@@ -128,7 +128,7 @@ def _guesses(letters: str, said: Sequence[int]) -> Iterator[Sizes]:
 
 
 def given(shapes: Any, roles: Mapping[str, str]) -> list[Sizes]:
-    """Sizes from the ``shapes`` argument: a mapping {B, D, P} or {role: shape}, a (B, D, P) tuple, or a list of these."""
+    """Sizes from the ``shapes`` argument: a mapping {B, D, P} or {role: shape}, (B, D, P), or a list of these."""
     if shapes is None:
         return []
     if isinstance(shapes, Mapping):
@@ -157,6 +157,7 @@ def _one(shapes: Mapping[str, Any], roles: Mapping[str, str]) -> Sizes:
             sizes = replace(sizes, latent=rest) if "D" in roles[key] else replace(sizes, data=rest)
         else:
             raise InputValueError(
-                f"shapes has the key {key!r}; expected B, D, P or one of the roles {', '.join(roles)}, each with its size"
+                f"shapes has the key {key!r}; expected B, D, P or one of the roles {', '.join(roles)}, each "
+                "with its size"
             )
     return sizes

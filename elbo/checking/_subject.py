@@ -38,7 +38,8 @@ class Subject:
     ):
         if not callable(function):
             raise InputTypeError(
-                f"function is {function!r} ({type(function).__name__}), which cannot be called; pass the function itself"
+                f"function is {function!r} ({type(function).__name__}), which cannot be called; pass the "
+                "function itself"
             )
         if inspect.isclass(function):
             raise InputTypeError(
@@ -237,7 +238,8 @@ def _signature(function: Any, name: str, count: int, optional: int) -> tuple[lis
     positional = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     if positional and positional[0].name == "self" and not hasattr(function, "__self__"):
         raise InputTypeError(
-            f"{name} needs self: it is a method taken from its class; pass a bound method, for example Model().{name.split('.')[-1]}"
+            f"{name} needs self: it is a method taken from its class; pass a bound method, for example "
+            f"Model().{name.split('.')[-1]}"
         )
     keyword_only = [p for p in parameters if p.kind == kinds.KEYWORD_ONLY]
     if any(p.kind == kinds.VAR_POSITIONAL for p in parameters) and len(positional) < count:
@@ -248,7 +250,8 @@ def _signature(function: Any, name: str, count: int, optional: int) -> tuple[lis
         return names, {p.name: p.default for p in keyword_only if p.name not in names}, True
     if len(positional) < count - optional:
         raise InputValueError(
-            f"{name} takes {len(positional)} positional arguments ({', '.join(p.name for p in positional) or 'none'}), and this "
+            f"{name} takes {len(positional)} positional arguments "
+            f"({', '.join(p.name for p in positional) or 'none'}), and this "
             f"target passes {count - optional}; wrap it in a lambda that takes them"
         )
     take = min(count, max(len(required), count - optional))

@@ -1,7 +1,7 @@
 """A term is a sum over coordinates of a fixed elementwise formula; a form is one way of writing it right.
 
-The engine reads the coefficients of a term's atoms off the function's values. Which of the arguments plays which role, in
-which parametrisation, is decided by which form explains the values; names play no part.
+The engine reads the coefficients of a term's atoms off the function's values. Which of the arguments plays which role,
+in which parametrisation, is decided by which form explains the values; names play no part.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +93,7 @@ class TermFit:
 
     @property
     def weight(self) -> float:
-        """The factor on the term: the ratio on which most atoms agree; where they differ, one of the ``plain`` reductions."""
+        """The factor on the term: the ratio on which most atoms agree; where they differ, one of ``plain``."""
         expected = [r for r, right in zip(self.ratios, self.form.right, strict=True) if right]
         plain = [r for r in expected if any(close(abs(r), p) for p in self.plain)]
         expected = plain or expected
@@ -129,7 +129,9 @@ def search(
     measured: Measured, forms: Sequence[Form], orders: Sequence[tuple[int, ...]], tolerance: float = EXACT
 ) -> list[TermFit]:
     """Every (order, form) that explains the values, the one with the fewest slips first."""
-    found = []
+    found: list[tuple[int, TermFit]] = []
+    if np.ptp(measured.values) <= 1e-13 * np.abs(measured.values).max():
+        return []
     for rank, (order, form) in enumerate((o, f) for o in orders for f in forms):
         features = measured.features(form.atoms, order)
         if not np.isfinite(features).all():

@@ -25,8 +25,8 @@ def judge_weights(case: Case, kl: Fitted, nll: Fitted) -> Weights:
     """Findings about reductions, signs and constant weights of (KL, reconstruction term)."""
     sizes = kl.sizes
     varied = [a for a in kl.varied if a in nll.varied]
-    latent = [a for a in ("D", "C", "H", "W") if a in varied]
-    data = [a for a in ("P", "c", "h", "w") if a in varied]
+    latent: list[str] = [a for a in ("D", "C", "H", "W") if a in varied]
+    data: list[str] = [a for a in ("P", "c", "h", "w") if a in varied]
     ek = {a: kl.term.weight_exponent(a) for a in varied}
     er = {a: nll.term.weight_exponent(a) for a in varied}
     kk, kr = kl.constant(varied), nll.constant(varied)
@@ -42,7 +42,8 @@ def judge_weights(case: Case, kl: Fitted, nll: Fitted) -> Weights:
         else:
             case.find(
                 "reconstruction-averaged",
-                f"the reconstruction term is the mean over the {sizes.P} data coordinates, and the KL is not divided by P: "
+                f"the reconstruction term is the mean over the {sizes.P} data coordinates, and the KL is not "
+                "divided by P: "
                 f"computes (1/P)Σ {formula_of(nll.term)} + KL; 784 at P = 784",
                 effect=f"equals a β-VAE with β = P, {sizes.P} here and 784 for MNIST: the latent collapses",
                 evidence={
@@ -79,7 +80,7 @@ def judge_weights(case: Case, kl: Fitted, nll: Fitted) -> Weights:
     _say_reduction(case, ek, er)
     if case.has("maximised"):
         weights.overall = -weights.overall
-    fixed = [a for a in dict.fromkeys([*kl.fixed, *nll.fixed])]
+    fixed = list(dict.fromkeys([*kl.fixed, *nll.fixed]))
     if fixed:
         case.not_seen(
             "the function insists on its own size of "
@@ -122,7 +123,8 @@ def _hard_coded(case: Case, kr: float, kk: float, nll: Fitted) -> int:
         if round(size) in DATA_SIZES and close(size, round(size), 1e-6):
             case.adopted["data size"] = round(size)
             case.not_seen(
-                f"the reconstruction term is a mean times {round(size)}: exact only if the data have that many coordinates"
+                f"the reconstruction term is a mean times {round(size)}: exact only if the data have that "
+                "many coordinates"
             )
             return round(size)
     return 0
@@ -132,7 +134,8 @@ def _kl_by_data(case: Case, relative: dict[str, float | None], p: int) -> None:
     power = ", ".join(f"{a}^{-e if e is not None else '?'}" for a, e in relative.items() if e)
     case.find(
         "effective-beta",
-        f"the KL is divided by the number of data coordinates and the reconstruction term is not (relative weight {power})",
+        "the KL is divided by the number of data coordinates and the reconstruction term is not (relative "
+        f"weight {power})",
         effect=f"equals a β-VAE with β = 1/P, 1/{p} here and 1/784 for MNIST",
         evidence={"yours": f"1/{p}", "expected": 1.0, "where": "weight of the KL over that of the reconstruction term"},
     )
@@ -193,7 +196,8 @@ def _constants(
         if not _fixed_size(case, kl, nll, beta):
             case.find(
                 "effective-beta",
-                f"the KL has the constant weight {number(beta)} relative to the reconstruction term, at every size{_guess(beta)}",
+                f"the KL has the constant weight {number(beta)} relative to the reconstruction term, at "
+                f"every size{_guess(beta)}",
                 effect=f"equals a β-VAE with β = {number(beta)}",
                 evidence={"yours": beta, "expected": 1.0, "where": "ratio of the weights"},
             )
@@ -227,7 +231,8 @@ def _fixed_size(case: Case, kl: Fitted, nll: Fitted, beta: float) -> bool:
     code = codes[0]
     case.find(
         code,
-        f"the weight of the KL relative to the reconstruction term is {number(beta)} at the one size that could be probed "
+        f"the weight of the KL relative to the reconstruction term is {number(beta)} at the one size that "
+        "could be probed "
         f"(B, D, P) = ({sizes.B}, {sizes.D}, {sizes.P})",
         effect=f"equals a β-VAE with β = {number(beta)}",
         evidence={"yours": beta, "expected": 1.0, "where": "ratio of the weights"},

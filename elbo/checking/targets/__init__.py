@@ -20,6 +20,9 @@ MODULES = {
     "negative_elbo": "negative_elbo",
     "iwae": "iwae",
     "mmd": "mmd",
+    "total_correlation": "total_correlation",
+    "score_surrogate": "score_surrogate",
+    "path_surrogate": "path_surrogate",
     "vq": "vq",
     "vq_quantize": "vq_quantize",
 }

@@ -35,7 +35,11 @@ class Reading:
         """log q of the argument."""
         if self.name == "probabilities":
             return torch.log(t)
-        return t * 1.0 if self.name == "log-probabilities" else torch.log_softmax(t, self.axis if self.axis == -1 else self.axis + t.ndim - 3)
+        return (
+            t * 1.0
+            if self.name == "log-probabilities"
+            else torch.log_softmax(t, self.axis if self.axis == -1 else self.axis + t.ndim - 3)
+        )
 
 
 READINGS = (
@@ -98,15 +102,23 @@ def judge(case: Case) -> None:
     case.adopted["argument"] = base.reading.name
     if "over" in base.reading.name:
         axis = "variables" if base.reading.axis == -2 else "batch"
-        case.find("wrong-axis", f"the softmax runs over the {axis} axis and not over the K categories", fix="logits.log_softmax(dim=-1)")
+        case.find(
+            "wrong-axis",
+            f"the softmax runs over the {axis} axis and not over the K categories",
+            fix="logits.log_softmax(dim=-1)",
+        )
     main = "a" if abs(base.a) > 1e-9 else "b"
-    case.computes = f"{number(base.a)}·Σ q log q + {number(base.b)}·Σ (log q)/K + {number(base.c)}·Σ q² + {number(base.constant)}"
+    case.computes = (
+        f"{number(base.a)}·Σ q log q + {number(base.b)}·Σ (log q)/K + {number(base.c)}·Σ q² + {number(base.constant)}"
+    )
     exponents = {n: exponent(getattr(base, main), getattr(f, main)) for n, f in fits.items() if n != "base"}
     weight = _reduction(case, base, main, exponents)
     if main == "b":
         _reverse(case, weight)
     elif max(abs(base.b), abs(base.c)) > 1e-6 * abs(base.a):
-        case.find("algebra-slip", f"computes {case.computes} instead of {RIGHT}", fix="(q * (q.log() + math.log(K))).sum(-1)")
+        case.find(
+            "algebra-slip", f"computes {case.computes} instead of {RIGHT}", fix="(q * (q.log() + math.log(K))).sum(-1)"
+        )
     else:
         _sign_and_weight(case, weight)
         _constant(case, base, main)
@@ -158,9 +170,9 @@ def _fit(case: Case, sizes: Sizes, only: Reading | None) -> Fit | None:
 def _reduction(case: Case, base: Fit, main: str, exponents: dict[str, float | None]) -> float:
     weight = float(getattr(base, main))
     sizes = {"B": BASE.B, "N": BASE.latent[0], "K": BASE.latent[1]}
-    for n, e in exponents.items():
+    for axis, e in exponents.items():
         if e:
-            weight /= float(sizes[n]) ** e
+            weight /= float(sizes[axis]) ** e
     b, n, k = exponents.get("B", 0.0), exponents.get("N", 0.0), exponents.get("K", 0.0)
     case.adopted["reduction"] = {0.0: "sum over batch", -1.0: "mean over batch"}.get(9.0 if b is None else b, "?")
     if n == -1 and k == -1:
@@ -172,10 +184,18 @@ def _reduction(case: Case, base: Fit, main: str, exponents: dict[str, float | No
         )
         case.maybe("kl-averaged-over-latent", "kl-div-misuse")
     elif n == -1:
-        case.find("wrong-axis", "the KL is averaged over the N variables instead of summed", effect="equals a β-VAE with β = 1/N")
+        case.find(
+            "wrong-axis",
+            "the KL is averaged over the N variables instead of summed",
+            effect="equals a β-VAE with β = 1/N",
+        )
         case.maybe("wrong-axis", "kl-averaged-over-latent")
     elif k == -1:
-        case.find("wrong-axis", "the KL is averaged over the K categories instead of summed", effect="equals a β-VAE with β = 1/K")
+        case.find(
+            "wrong-axis",
+            "the KL is averaged over the K categories instead of summed",
+            effect="equals a β-VAE with β = 1/K",
+        )
     elif n or k:
         case.find("wrong-axis", f"the weight changes with the sizes as N^{n}, K^{k}")
     if b not in (0.0, -1.0):
@@ -216,12 +236,17 @@ def _constant(case: Case, base: Fit, main: str) -> None:
     if "over" in base.reading.name or close(each, math.log(k), 1e-6):
         return
     if abs(each) < 1e-9:
-        case.find("constant-dropped", f"log K = {math.log(k):.4g} for each variable is missing: the negative entropy", evidence=numbers)
+        case.find(
+            "constant-dropped",
+            f"log K = {math.log(k):.4g} for each variable is missing: the negative entropy",
+            evidence=numbers,
+        )
         return
     if close(each, -1 / k, 1e-6):
         case.find(
             "prior-not-logged",
-            f"computes Σ q (log q − 1/K): the prior's probability 1/K = {1 / k:g} stands where log(1/K) = {-math.log(k):.4g} belongs",
+            f"computes Σ q (log q − 1/K): the prior's probability 1/K = {1 / k:g} stands where log(1/K) = "
+            f"{-math.log(k):.4g} belongs",
             evidence=numbers,
         )
         case.maybe("prior-not-logged", "kl-div-misuse")
@@ -229,7 +254,8 @@ def _constant(case: Case, base: Fit, main: str) -> None:
     hint = f" (the number of variables N = {n})" if close(each, math.log(n), 1e-6) else ""
     case.find(
         "constant-wrong",
-        f"the constant for each variable is {number(each)} = log {math.exp(each):.4g}{hint} instead of log K = {math.log(k):.4g}",
+        f"the constant for each variable is {number(each)} = log {math.exp(each):.4g}{hint} instead of log K "
+        f"= {math.log(k):.4g}",
         evidence=numbers,
         fix="(q * (q.log() + math.log(q.shape[-1]))).sum(-1)",
     )
@@ -243,7 +269,9 @@ def _edges(case: Case, reading: Reading) -> None:
     exact = BASE.B * BASE.latent[0] * math.log(BASE.latent[1])
     if reading.name == "probabilities":
         check_edges(
-            case, [("a one-hot q", [hot], exact)], fix="torch.special.xlogy(q, q), or work with log_softmax of the logits"
+            case,
+            [("a one-hot q", [hot], exact)],
+            fix="torch.special.xlogy(q, q), or work with log_softmax of the logits",
         )
     elif reading.name == "logits":
         check_edges(case, [("logits of 80 and −80", [160 * hot - 80], exact)], fix="logits.log_softmax(-1)")
@@ -259,7 +287,11 @@ def _unexplained(case: Case) -> None:
             fix="F.kl_div(log_p, q, reduction='none').sum(dim=-1)",
         )
         return
-    case.find("algebra-slip", "the value is no KL between q and the uniform law in either direction", fix="(q * (q.log() + math.log(K))).sum(-1)")
+    case.find(
+        "algebra-slip",
+        "the value is no KL between q and the uniform law in either direction",
+        fix="(q * (q.log() + math.log(K))).sum(-1)",
+    )
     case.maybe("algebra-slip", "kl-div-misuse")
 
 

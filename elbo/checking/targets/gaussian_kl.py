@@ -69,7 +69,10 @@ def judge(case: Case) -> None:
     case.adopted["reduction"] = (
         f"sum over latent, {batch_word(fitted.term.weight_exponent('B'), str(case.adopted['output']))}"
     )
-    case.computes = f"{number(k) + ' × ' if not close(k, 1.0) else ''}Σ {formula_of(fitted.term, fitted.term.fit.intercept / max(out_count(fitted), 1))}"
+    case.computes = (
+        f"{number(k) + ' × ' if not close(k, 1.0) else ''}Σ "
+        f"{formula_of(fitted.term, fitted.term.fit.intercept / max(out_count(fitted), 1))}"
+    )
     if not floor:
         if fitted.quality != "loose":
             judge_constant(case, fitted)
@@ -123,7 +126,8 @@ def judge_constant(case: Case, fitted: object) -> None:
         return
     case.find(
         "constant-wrong",
-        f"the additive constant is {number(found / (term.weight * count))} a dimension instead of −½: the value at q = p is "
+        f"the additive constant is {number(found / (term.weight * count))} a dimension instead of −½: the "
+        "value at q = p is "
         f"{number((found - wanted) / term.weight)} and not 0",
         evidence=evidence(found / term.weight, wanted / term.weight, f"constant at (B, D) = ({sizes.B}, {sizes.D})"),
         fix="0.5 * (mean**2 + log_var.exp() - 1 - log_var), with the 1 inside the sum over dimensions",
@@ -196,7 +200,10 @@ def counterexample(case: Case, fitted: object, sizes: _sizes.Sizes) -> None:
 def judge_noise(case: Case) -> None:
     """Right in expectation only; or biased, if something else is wrong with the expectation."""
     if case.noisy and not case.wrong:
-        case.find("unbiased-estimate", "right in expectation over its own noise (exact, by quadrature nodes), not for each draw")
+        case.find(
+            "unbiased-estimate",
+            "right in expectation over its own noise (exact, by quadrature nodes), not for each draw",
+        )
     elif case.noisy:
         case.maybe(*[f.code for f in case.found if f.kind == "mistake"], "biased-estimator")
 
@@ -216,7 +223,8 @@ def unexplained(case: Case, sizes: _sizes.Sizes) -> None:
     if case.noisy:
         case.find(
             "biased-estimator",
-            f"the exact expectation over its noise is {yours:.6g} where the KL is {wanted:.6g}: bias {yours - wanted:+.6g}",
+            f"the exact expectation over its noise is {yours:.6g} where the KL is {wanted:.6g}: bias "
+            f"{yours - wanted:+.6g}",
             evidence=evidence(yours, wanted, f"mean = {mean.tolist()}, spread = {s.tolist()}"),
         )
         return
@@ -244,7 +252,8 @@ def maps(case: Case, fitted: object) -> None:
     wanted = total * (1.0 if term.weight_exponent("B") == 0 else 1 / sizes.B)
     if not close(float(value.sum()), wanted, 1e-3) and not case.found_any("free-bits", "capacity", "unit-bits"):
         case.not_seen(
-            f"for a (B, C, H, W) latent the value is {number(float(value.sum()) / wanted)} times the KL (an axis is averaged); "
+            f"for a (B, C, H, W) latent the value is {number(float(value.sum()) / wanted)} times the KL (an "
+            "axis is averaged); "
             "pass shapes={'D': (3, 2, 5)} to judge it as such"
         )
 

@@ -88,7 +88,10 @@ def judge(case: Case) -> None:
         yours, wanted = subject.total(*(ts := draw(sizes))), 0.0
         a, s, b, t = ts
         wanted = float(0.5 * (t - s + (s - t).exp() + (a - b) ** 2 / t.exp() - 1).sum())
-        case.find("biased-estimator" if case.noisy else "algebra-slip", evidence=evidence(yours, wanted, "one random input, log-variances, summed"))
+        case.find(
+            "biased-estimator" if case.noisy else "algebra-slip",
+            evidence=evidence(yours, wanted, "one random input, log-variances, summed"),
+        )
         return
     case.adopted.setdefault("output", "scalar")
     if free:
@@ -107,7 +110,10 @@ def judge(case: Case) -> None:
     judge_sign(case, k)
     judge_constant_factor(case, fitted, k, "kl-averaged-over-latent", "KL")
     case.adopted["reduction"] = f"sum over latent, {batch_word(term.weight_exponent('B'), str(case.adopted['output']))}"
-    case.computes = f"{number(k) + ' × ' if not close(k, 1.0) else ''}Σ {formula_of(term, term.fit.intercept / (sizes.B * sizes.D))}"
+    case.computes = (
+        f"{number(k) + ' × ' if not close(k, 1.0) else ''}Σ "
+        f"{formula_of(term, term.fit.intercept / (sizes.B * sizes.D))}"
+    )
     if fitted.quality != "loose":
         judge_constant(case, fitted)
     spread = spread_of(fitted)
@@ -150,7 +156,7 @@ def judge(case: Case) -> None:
 
 
 def judge_direction(case: Case, order: tuple[int, ...]) -> None:
-    """KL of the later arguments to the earlier ones: another order if the names say so, the reverse KL if they do not."""
+    """KL of the later arguments to the earlier ones: another order if the names say so, else the reverse KL."""
     names = case.subject.names
     p_like = sum(_is_p(names[i]) for i in (order[2], order[3]))
     q_like = sum(_is_q(names[i]) for i in (order[0], order[1]))

@@ -39,7 +39,11 @@ def forms() -> list[Form]:
         found += [
             Form({**adopted, "estimate": "log q − log p at z"}, (distance, log_var, square), (-0.5, -0.5, 0.5)),
             Form({**adopted, "estimate": "analytic entropy"}, (log_var, square), (-0.5, 0.5), -0.5),
-            Form({**adopted, "estimate": "analytic cross-entropy"}, (distance, log_var, mean, variance), (-0.5, -0.5, 0.5, 0.5)),
+            Form(
+                {**adopted, "estimate": "analytic cross-entropy"},
+                (distance, log_var, mean, variance),
+                (-0.5, -0.5, 0.5, 0.5),
+            ),
             Form({**adopted, "estimate": "closed form, z unused"}, (mean, variance, log_var), (0.5, 0.5, -0.5), -0.5),
         ]
     return found
@@ -56,7 +60,9 @@ def judge(case: Case) -> None:
 
     sizes = _sizes.find(lambda s: subject.raw(*draw(s)), "BD", base[0] if base else None)
     output_axes(case, subject.value(*draw(sizes)), sizes, "BD")
-    fitted = fit_block(case, Block("KL", (0, 1, 2), "BD", forms(), (positive,), extend_with(wrong_atoms), ORDERS), sizes)
+    fitted = fit_block(
+        case, Block("KL", (0, 1, 2), "BD", forms(), (positive,), extend_with(wrong_atoms), ORDERS), sizes
+    )
     if fitted is None or (fitted.term.slips and _expectation(case, True)):
         if fitted is None:
             _expectation(case, False)
@@ -85,7 +91,9 @@ def judge(case: Case) -> None:
             evidence=evidence(found, wanted, f"(B, D) = ({sizes.B}, {sizes.D})"),
         )
     if not case.wrong and "unused" not in term.form.adopted["estimate"]:
-        case.find("unbiased-estimate", f"right in expectation over z ~ q ({case.adopted['estimate']}), not for each draw")
+        case.find(
+            "unbiased-estimate", f"right in expectation over z ~ q ({case.adopted['estimate']}), not for each draw"
+        )
 
 
 def _expectation(case: Case, only_right: bool) -> bool:
@@ -102,9 +110,17 @@ def _expectation(case: Case, only_right: bool) -> bool:
         for p in readings:
             gaps = []
             for m, v in points:
-                s = {"log-variance": math.log(v), "log-std": 0.5 * math.log(v), "variance": v, "std": math.sqrt(v)}[p.name]
-                mean = sum(w * _at(case, order, m + math.sqrt(v) * float(x), m, s) for x, w in zip(nodes, weights, strict=True))
-                exact = float(gaussian_kl(torch.tensor([m], dtype=torch.float64), variance=torch.tensor([v], dtype=torch.float64)).sum())
+                s = {"log-variance": math.log(v), "log-std": 0.5 * math.log(v), "variance": v, "std": math.sqrt(v)}[
+                    p.name
+                ]
+                mean = sum(
+                    w * _at(case, order, m + math.sqrt(v) * float(x), m, s) for x, w in zip(nodes, weights, strict=True)
+                )
+                exact = float(
+                    gaussian_kl(
+                        torch.tensor([m], dtype=torch.float64), variance=torch.tensor([v], dtype=torch.float64)
+                    ).sum()
+                )
                 gaps.append((float(mean), exact))
                 if not close(float(mean), exact, 1e-6):
                     break
@@ -122,7 +138,8 @@ def _expectation(case: Case, only_right: bool) -> bool:
         yours, exact, where = first
         case.find(
             "biased-estimator",
-            f"its exact mean over z ~ q is {yours:.6g} where the KL is {exact:.6g}: bias {yours - exact:+.6g} at {where}",
+            f"its exact mean over z ~ q is {yours:.6g} where the KL is {exact:.6g}: bias "
+            f"{yours - exact:+.6g} at {where}",
             evidence=evidence(yours, exact, where),
             fix="log_q(z) - log_p(z), or the closed form",
         )

@@ -57,7 +57,9 @@ def judge(case: Case) -> None:
         case.find(
             "algebra-slip",
             "without noise the draw is not the mean",
-            evidence=evidence(float(zero.flatten()[0]), float(a.flatten()[0]), "first coordinate with the noise set to zero"),
+            evidence=evidence(
+                float(zero.flatten()[0]), float(a.flatten()[0]), "first coordinate with the noise set to zero"
+            ),
             fix=FIX,
         )
         return
@@ -66,7 +68,8 @@ def judge(case: Case) -> None:
         case.find("argument-order", "the spread comes first and the mean second")
     _judge_noise(case, a, b, zero, draws)
     _judge_spread(case, (a, b), order, zero)
-    _judge_gradient(case, (a, b), order)
+    if not case.wrong:
+        _judge_gradient(case, (a, b), order)
 
 
 def _run(case: Case, a: Tensor, b: Tensor, noise: Callable[[Draw], Tensor]) -> Tensor:
@@ -110,14 +113,21 @@ def _judge_spread(case: Case, tensors: tuple[Tensor, Tensor], order: int, zero: 
             found = (p, float(ratio.flatten()[0]))
             break
     else:
-        for text, root in (("√s", s.sqrt()), ("s^¼", s**0.25), ("e^{s/4}", torch.exp(s / 4)), ("e^{2s}", torch.exp(2 * s)), ("s²", s**2)):
+        for text, root in (
+            ("√s", s.sqrt()),
+            ("s^¼", s**0.25),
+            ("e^{s/4}", torch.exp(s / 4)),
+            ("e^{2s}", torch.exp(2 * s)),
+            ("s²", s**2),
+        ):
             if torch.allclose(sigma, root, rtol=1e-6):
                 _misread(case, f"the standard deviation is {text}, for no usual parametrisation", text)
                 return
         if float(sigma.std()) < 1e-9:
             case.find(
                 "noise-scale",
-                f"the noise is not scaled by the spread: the standard deviation is {number(float(sigma.flatten()[0]))} everywhere",
+                "the noise is not scaled by the spread: the standard deviation is "
+                f"{number(float(sigma.flatten()[0]))} everywhere",
                 fix=FIX,
             )
             case.maybe("noise-scale", "sampler-spread-misread")
@@ -126,7 +136,9 @@ def _judge_spread(case: Case, tensors: tuple[Tensor, Tensor], order: int, zero: 
         return
     spread, factor = found
     case.adopted["spread"] = spread.name
-    case.computes = f"mean + {'' if close(factor, 1.0) else number(factor) + '·'}σ·ε, where the second argument is {spread.symbol}"
+    case.computes = (
+        f"mean + {'' if close(factor, 1.0) else number(factor) + '·'}σ·ε, where the second argument is {spread.symbol}"
+    )
     if not close(factor, 1.0, 1e-3):
         case.find(
             "noise-scale",
@@ -137,13 +149,18 @@ def _judge_spread(case: Case, tensors: tuple[Tensor, Tensor], order: int, zero: 
     asked = BY_KEYWORD.get(case.options.spread or "")
     if asked is not None:
         if asked is not spread:
-            _misread(case, f"the sampler is exact for {spread.name}, and spread={asked.keyword!r} says {asked.name}", spread.name)
+            _misread(
+                case,
+                f"the sampler is exact for {spread.name}, and spread={asked.keyword!r} says {asked.name}",
+                spread.name,
+            )
         return
     named = promised(case.subject.names[1 - order])
     if named is not None and named is not spread:
         case.find(
             "name-contradicts-maths",
-            f"the argument {case.subject.names[1 - order]!r} promises {named.name}; the draw is exact if it is {spread.symbol}",
+            f"the argument {case.subject.names[1 - order]!r} promises {named.name}; the draw is exact if it "
+            f"is {spread.symbol}",
         )
         case.maybe("sampler-spread-misread")
     case.not_seen(f"the KL that goes with this sampler: it is exact if the spread argument is {spread.symbol}")
@@ -168,7 +185,8 @@ def _judge_gradient(case: Case, tensors: tuple[Tensor, Tensor], order: int) -> N
         if g is None or float(g.abs().max()) < 1e-12:
             case.find(
                 "stop-gradient-misplaced",
-                f"no gradient reaches the {name} through the draw: it is not reparameterised (sample() instead of rsample()?)",
+                f"no gradient reaches the {name} through the draw: it is not reparameterised (sample() "
+                "instead of rsample()?)",
                 fix=FIX,
             )
 
@@ -183,7 +201,9 @@ def _without_noise(case: Case, a: Tensor, b: Tensor) -> None:
             fix=FIX,
         )
         return
-    case.undecided = "the noise is not drawn through torch, so that it cannot be replaced; draw it with torch.randn_like(mean)"
+    case.undecided = (
+        "the noise is not drawn through torch, so that it cannot be replaced; draw it with torch.randn_like(mean)"
+    )
 
 
 TARGETS = {"gaussian_sample": Target("gaussian_sample", "a reparameterised draw", ROLES, judge)}

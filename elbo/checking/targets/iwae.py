@@ -80,7 +80,9 @@ def judge(case: Case) -> None:
         unexplained(case, at(3, 4))
         return
     first = found[SIZES[0]]
-    case.computes = f"{number(first.factor)} × {first.name}" + (f" + {number(first.offset)}" if abs(first.offset) > 1e-7 else "")
+    case.computes = f"{number(first.factor)} × {first.name}" + (
+        f" + {number(first.offset)}" if abs(first.offset) > 1e-7 else ""
+    )
     name = first.name
     judge_name(case, name)
     factor = judge_factor(case, found)
@@ -106,14 +108,26 @@ def judge(case: Case) -> None:
 def judge_name(case: Case, name: str) -> None:
     """What the recognised formula means."""
     say: dict[str, tuple[str, str]] = {
-        "mean": ("average-outside-log", "computes the mean of the log weights, the ELBO, and not the log of their mean"),
-        "negated surrogate": ("weights-negated", "the weights are softmax(−log w): the worst sample gets the largest weight"),
+        "mean": (
+            "average-outside-log",
+            "computes the mean of the log weights, the ELBO, and not the log of their mean",
+        ),
+        "negated surrogate": (
+            "weights-negated",
+            "the weights are softmax(−log w): the worst sample gets the largest weight",
+        ),
         "negated bound": ("weights-negated", "computes −log mean exp(−log w): the weights are inverted"),
         "bound over the batch": ("wrong-sample-axis", "the log-mean-exp runs over the batch axis"),
         "surrogate over the batch": ("wrong-sample-axis", "the weights are normalised over the batch axis"),
         "bound over everything": ("wrong-sample-axis", "the log-mean-exp runs over samples and batch together"),
-        "bound of the sum over the batch": ("weights-multiplied-over-batch", "log weights are summed over the batch first"),
-        "bound of the mean over the batch": ("weights-multiplied-over-batch", "log weights are averaged over the batch first"),
+        "bound of the sum over the batch": (
+            "weights-multiplied-over-batch",
+            "log weights are summed over the batch first",
+        ),
+        "bound of the mean over the batch": (
+            "weights-multiplied-over-batch",
+            "log weights are averaged over the batch first",
+        ),
     }
     if name in say:
         code, text = say[name]
@@ -124,9 +138,8 @@ def judge_factor(case: Case, found: dict[tuple[int, int], Match]) -> int:
     """Sign, reduction over the batch, and what is left."""
     base = found[SIZES[0]]
     sign = 1 if base.factor > 0 else -1
-    flip = base.name == "negated bound"
     case.adopted["sign"] = "maximised" if sign > 0 else "minimised"
-    if sign > 0 and not (flip and False):
+    if sign > 0:
         if case.options.maximise is False:
             case.find("sign-flipped", "returns +L_K, and maximise=False says that it is minimised")
         elif not case.wrong:
@@ -140,7 +153,9 @@ def judge_factor(case: Case, found: dict[tuple[int, int], Match]) -> int:
         batch = -1 if close(ratio, 0.5) else 0 if close(ratio, 1.0) else 9
     if batch == -1:
         size *= SIZES[0][0]
-    case.adopted["reduction"] = {0: "sum over the batch", -1: "mean over the batch"}.get(batch, "another power of the batch")
+    case.adopted["reduction"] = {0: "sum over the batch", -1: "mean over the batch"}.get(
+        batch, "another power of the batch"
+    )
     per_sample = 1.0
     if SIZES[2] in found and base.name in ("mean",):
         per_sample = float(SIZES[0][1])
@@ -190,7 +205,9 @@ def judge_gradient(case: Case, log_w: Tensor, axis: int, name: str, factor: floa
         case.find(
             "weights-not-detached",
             "computes Σ w̄ log w with gradient through the normalised weights w̄: it is not the gradient of L_K",
-            evidence=evidence(float(found.flatten()[0]), float(detached.flatten()[0]), "gradient of the first log weight"),
+            evidence=evidence(
+                float(found.flatten()[0]), float(detached.flatten()[0]), "gradient of the first log weight"
+            ),
         )
         return
     case.find("algebra-slip", "the gradient is neither that of the value nor that of L_K")
@@ -218,7 +235,8 @@ def judge_constant(case: Case, found: dict[tuple[int, int], Match], axis: int) -
     if abs(each) < 1e-6:
         case.find(
             "log-k-missing",
-            f"log K is not subtracted: at equal weights the value is off by log {inside} = {math.log(inside):.4g} a datum",
+            f"log K is not subtracted: at equal weights the value is off by log {inside} = "
+            f"{math.log(inside):.4g} a datum",
             evidence=evidence(each, -math.log(inside), f"constant a datum at K = {inside}"),
         )
         return

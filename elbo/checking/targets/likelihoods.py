@@ -66,7 +66,9 @@ def _judge(case: Case, name: str) -> None:
             scale(case, other)
             wrong_family(case, other, name)
             case.adopted["reduction"] = batch_word(other.term.weight_exponent("B"), str(case.adopted["output"]))
-            judge_reduction(case, other, ("P",) if len(sizes.data) == 1 else ("c", "h", "w"), "reconstruction-averaged", "P")
+            judge_reduction(
+                case, other, ("P",) if len(sizes.data) == 1 else ("c", "h", "w"), "reconstruction-averaged", "P"
+            )
             return
     if fitted is None:
         ts = draw(sizes)
@@ -179,7 +181,8 @@ def judge_constant(case: Case, fitted: Fitted, k: float) -> None:
         return
     case.find(
         "constant-wrong",
-        f"the additive constant is {number(found / (weight * count))} a pixel instead of {number(per_pixel + scale_part)}",
+        f"the additive constant is {number(found / (weight * count))} a pixel instead of "
+        f"{number(per_pixel + scale_part)}",
         evidence=evidence(found / (weight * count), per_pixel + scale_part, "constant for each pixel"),
         fix=f"add {number(per_pixel)} for each pixel",
     )
@@ -222,8 +225,8 @@ def counterexample(case: Case, fitted: Fitted, sizes: _sizes.Sizes, scaled: bool
     dropped = case.adopted.get("constant") == "dropped" or case.has("constant-dropped")
 
     def expected(roles: Sequence[Tensor]) -> float:
-        total = sum(float(r) * a.of(*roles).sum() for r, a in zip(form.right, form.atoms, strict=True))
-        total = float(total) + (0.0 if dropped else form.constant * roles[0].numel())
+        total = sum(float(r) * float(a.of(*roles).sum()) for r, a in zip(form.right, form.atoms, strict=True))
+        total += 0.0 if dropped else form.constant * roles[0].numel()
         return total * (1.0 if term.weight_exponent("B") == 0 else 1 / roles[0].shape[0])
 
     roles = dict(list(SCALED.items())[: len(order)])

@@ -54,7 +54,11 @@ def judge(case: Case) -> None:
     block = Block("log-density", (0, 1, 2), "BD", log_density_forms(), (positive,), extend_with(wrong_atoms), ORDERS)
     fitted = fit_block(case, block, sizes)
     if fitted is None:
-        case.find("algebra-slip", "the value is no Gaussian log-density of (z, mean, spread) in any parametrisation", fix=RIGHT)
+        case.find(
+            "algebra-slip",
+            "the value is no Gaussian log-density of (z, mean, spread) in any parametrisation",
+            fix=RIGHT,
+        )
         return
     scale(case, fitted)
     term, order = fitted.term, fitted.term.order
@@ -68,7 +72,9 @@ def judge(case: Case) -> None:
     if k < 0:
         case.find("sign-flipped", "returns −log N(z; mean, σ²)", evidence=evidence(k, 1.0, "weight of the term"))
     judge_constant_factor(case, fitted, k, "kl-averaged-over-latent", "log-density")
-    case.adopted["reduction"] = f"sum over dimensions, {batch_word(term.weight_exponent('B'), str(case.adopted['output']))}"
+    case.adopted["reduction"] = (
+        f"sum over dimensions, {batch_word(term.weight_exponent('B'), str(case.adopted['output']))}"
+    )
     count = sizes.B * sizes.D
     each = term.fit.intercept / (term.weight * count)
     case.computes = f"Σ {formula_of(term, term.fit.intercept / count)}"

@@ -12,7 +12,10 @@ from elbo.checking._guard import FunctionError
 from elbo.checking.targets import Target
 
 ROLES = {"x": "BD", "y": "BD", "bandwidth": ""}
-RIGHT = "Σ_{i≠j} k(x_i, x_j)/(N(N−1)) + Σ_{i≠j} k(y_i, y_j)/(M(M−1)) − 2 Σ_ij k(x_i, y_j)/(NM), k(a, b) = exp(−‖a−b‖²/(2h²))"
+RIGHT = (
+    "Σ_{i≠j} k(x_i, x_j)/(N(N−1)) + Σ_{i≠j} k(y_i, y_j)/(M(M−1)) − 2 Σ_ij k(x_i, y_j)/(NM), k(a, b) = "
+    "exp(−‖a−b‖²/(2h²))"
+)
 KERNELS: dict[str, tuple[Callable[[Tensor, float, int], Tensor], bool]] = {
     "exp(−‖a−b‖²/(2h²))": (lambda s, h, d: torch.exp(-s / (2 * h * h)), True),
     "exp(−‖a−b‖²/h²)": (lambda s, h, d: torch.exp(-s / (h * h)), True),
@@ -54,7 +57,11 @@ def judge(case: Case) -> None:
         fits.append(fit)
     case.adopted["kernel"] = kernel
     if not KERNELS[kernel][1]:
-        case.find("wrong-norm", f"the kernel is {kernel}, of the distance and not of its square", fix="torch.exp(-squared_distance / (2 * h**2))")
+        case.find(
+            "wrong-norm",
+            f"the kernel is {kernel}, of the distance and not of its square",
+            fix="torch.exp(-squared_distance / (2 * h**2))",
+        )
     wrong = []
     scales = []
     for (_, c, offset), (n, m, _d) in zip(fits, SHAPES, strict=False):
@@ -64,15 +71,24 @@ def judge(case: Case) -> None:
         if not (np.allclose(ratio, ratio[0], rtol=1e-5) and abs(offset) < 1e-8 * np.abs(c).max()):
             wrong.append((c, right, offset, n, m))
     first = fits[0][1]
-    case.computes = f"{number(first[0])} Σ_xx + {number(first[1])} Σ_yy + {number(first[2])} Σ_xy + {number(fits[0][2])} with N = 4, M = 5"
+    case.computes = (
+        f"{number(first[0])} Σ_xx + {number(first[1])} Σ_yy + {number(first[2])} Σ_xy + {number(fits[0][2])} "
+        "with N = 4, M = 5"
+    )
     if wrong:
         c, right, offset, n, m = wrong[0]
         flipped = close(abs(c[2]), abs(right[2])) and c[2] > 0 and close(c[0], right[0]) and close(c[1], right[1])
         text = (
-            f"the sums over (x, x), (y, y), (x, y) have the weights {number(c[0])}, {number(c[1])}, {number(c[2])} and the constant "
-            f"{number(offset)} instead of {number(right[0])}, {number(right[1])}, {number(right[2])} and 0 at N = {n}, M = {m}"
+            f"the sums over (x, x), (y, y), (x, y) have the weights {number(c[0])}, {number(c[1])}, "
+            f"{number(c[2])} and the constant "
+            f"{number(offset)} instead of {number(right[0])}, {number(right[1])}, {number(right[2])} and 0 "
+            f"at N = {n}, M = {m}"
         )
-        numbers = {"yours": [*map(float, c), offset], "expected": [*map(float, right), 0.0], "where": f"N = {n}, M = {m}"}
+        numbers = {
+            "yours": [*map(float, c), offset],
+            "expected": [*map(float, right), 0.0],
+            "where": f"N = {n}, M = {m}",
+        }
         case.find("sign-flipped" if flipped else "mmd-normalisation", text, evidence=numbers)
         if not flipped and abs(offset) > 1e-9:
             case.maybe("mmd-normalisation", "biased-estimator")
@@ -82,7 +98,9 @@ def judge(case: Case) -> None:
         elif all(close(s, scales[0]) for s in scales):
             case.find("overall-scale", f"one factor {number(scales[0])} stands on everything")
         else:
-            case.find("mmd-normalisation", f"a common factor changes with the sizes: {', '.join(number(s) for s in scales)}")
+            case.find(
+                "mmd-normalisation", f"a common factor changes with the sizes: {', '.join(number(s) for s in scales)}"
+            )
 
 
 def _fit(case: Case, n: int, m: int, d: int, h: float, only: str) -> tuple[str, np.ndarray, float] | None:

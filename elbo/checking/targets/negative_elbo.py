@@ -1,5 +1,6 @@
 """A whole VAE loss of (recon, x, mean, spread): reconstruction term plus KL, told apart without the source."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,10 @@ from elbo.checking.targets import Target
 from elbo.checking.targets.gaussian_kl import judge_noise
 
 ROLES = {"recon": "BP", "x": "BP", "mean": "BD", "spread": "BD"}
-RIGHT = "−log p(x given recon) + ½(μ² + σ² − log σ² − 1), each summed over its coordinates, both reduced alike over the batch"
+RIGHT = (
+    "−log p(x given recon) + ½(μ² + σ² − log σ² − 1), each summed over its coordinates, both reduced alike "
+    "over the batch"
+)
 PAIRINGS = ("PPDD", "DDPP", "PDDP", "DPPD", "PDPD", "DPDP")
 
 
@@ -106,11 +110,7 @@ def _layouts(case: Case, base: _sizes.Sizes | None) -> list[tuple[Layout, _sizes
         for binary in (None, positions[1], positions[0]):
             layout = Layout(letters, binary)
             try:
-                sizes = _sizes.find(
-                    lambda s, layout=layout: as_tensor_of(case, layout.draw(case, s)),
-                    "BPD",
-                    base,  # type: ignore[misc]
-                )
+                sizes = _sizes.find(functools.partial(call_once, case, layout), "BPD", base)
             except FunctionError as error:
                 first = first or error
                 continue
@@ -131,9 +131,9 @@ def _layouts(case: Case, base: _sizes.Sizes | None) -> list[tuple[Layout, _sizes
     return found
 
 
-def as_tensor_of(case: Case, tensors: Sequence[Tensor]) -> None:
-    """Call once; a wrong type of output is an error at once."""
-    case.subject.raw(*tensors)
+def call_once(case: Case, layout: Layout, sizes: _sizes.Sizes) -> None:
+    """See whether the function accepts these sizes."""
+    case.subject.raw(*layout.draw(case, sizes))
 
 
 def _settle_reading(case: Case, tensors: list[Tensor]) -> None:
@@ -231,7 +231,7 @@ def _base(kl: Fitted, nll: Fitted, tensors: Sequence[Tensor]) -> float:
 
 
 def _judge_constant(case: Case, kl: Fitted, nll: Fitted, with_data: Fixed, with_latent: Fixed) -> None:
-    """What is left when both terms are taken away: the same at every point, and made of the two constants or nothing."""
+    """What is left when both terms are taken away: the same everywhere, and made of the two constants or nothing."""
     sizes = kl.sizes
     rests, values = [], []
     for _ in range(4):
@@ -359,7 +359,9 @@ def _unexplained(case: Case, layout: Layout, sizes: _sizes.Sizes) -> None:
         if abs(case.subject.total(*moved) - yours) < 1e-12 * max(abs(yours), 1.0):
             touched.append(words)
     if case.noisy:
-        case.find("biased-estimator", "its exact expectation over the noise is no likelihood plus KL in any parametrisation")
+        case.find(
+            "biased-estimator", "its exact expectation over the noise is no likelihood plus KL in any parametrisation"
+        )
         return
     text = (
         f"the value does not depend on {' and '.join(touched)}"

@@ -1,6 +1,7 @@
 """KL[vMF(κ) ‖ uniform on the sphere in R^m] of (κ, m)."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,12 +35,12 @@ def mean_length(kappa: torch.Tensor, m: int) -> np.ndarray:
 def judge(case: Case) -> None:
     """Fill in the case."""
     case.contract = RIGHT
-    subject = case.subject
+    subject: Any = case.subject
     kappa = torch.linspace(0.4, 9.0, 9, dtype=torch.float64)
     slips: list[tuple[float, float, float, int]] = []
     for m in DIMENSIONS:
         try:
-            values = np.array([subject.total(k[None], m) for k in kappa])  # type: ignore[arg-type]
+            values = np.array([subject.total(k[None], m) for k in kappa])
         except FunctionError:
             if m == DIMENSIONS[0]:
                 raise
@@ -53,7 +54,8 @@ def judge(case: Case) -> None:
             worst = int(np.argmax(np.abs(values - exact)))
             case.find(
                 "algebra-slip",
-                "the value is no combination of κ A_m(κ) and log C_m(κ): look at the ratio of Bessel functions and their orders",
+                "the value is no combination of κ A_m(κ) and log C_m(κ): look at the ratio of Bessel "
+                "functions and their orders",
                 evidence=evidence(float(values[worst]), float(exact[worst]), f"κ = {float(kappa[worst]):g}, m = {m}"),
                 fix=FIX,
             )
@@ -76,11 +78,9 @@ def judge(case: Case) -> None:
     _constants(case, slips)
     _reduction(case)
     if not case.wrong:
-        check_edges(
-            case,
-            [("κ = 100, m = 5", [torch.tensor([100.0]), 5], float(vmf_kl(torch.tensor([100.0], dtype=torch.float64), 5).sum()))],  # type: ignore[list-item]
-            fix=FIX,
-        )
+        kappa = torch.tensor([100.0], dtype=torch.float64)
+        point: Any = [kappa, 5]
+        check_edges(case, [("κ = 100, m = 5", point, float(vmf_kl(kappa, 5).sum()))], fix=FIX)
 
 
 def _constants(case: Case, slips: list[tuple[float, float, float, int]]) -> None:
@@ -90,9 +90,15 @@ def _constants(case: Case, slips: list[tuple[float, float, float, int]]) -> None
     c, m = each[0]
     numbers = evidence(c, log_area(m), f"constant at m = {m}")
     if all(abs(c) < 1e-6 for c, _ in each):
-        case.find("constant-dropped", f"log|S^(m−1)| is missing ({log_area(m):.4g} at m = {m}): the negative entropy", evidence=numbers)
+        case.find(
+            "constant-dropped",
+            f"log|S^(m−1)| is missing ({log_area(m):.4g} at m = {m}): the negative entropy",
+            evidence=numbers,
+        )
         return
-    case.find("constant-wrong", f"the constant is {number(c)} at m = {m} instead of log|S^(m−1)|", evidence=numbers, fix=FIX)
+    case.find(
+        "constant-wrong", f"the constant is {number(c)} at m = {m} instead of log|S^(m−1)|", evidence=numbers, fix=FIX
+    )
 
 
 def _reduction(case: Case) -> None:

@@ -20,7 +20,7 @@ FIX = "F.mse_loss(e, z_e.detach()) + beta * F.mse_loss(z_e, e.detach())"
 
 @dataclass
 class Pull:
-    """Value and gradients as multiples of ‖z−e‖² and 2(z−e): the value's weight, and how far each argument is pulled."""
+    """Value and gradients as multiples of ‖z−e‖² and 2(z−e): the value's weight, and the pull on each argument."""
 
     value: float
     encoder: float
@@ -100,14 +100,18 @@ def judge_pulls(case: Case, pulls: Sequence[Pull]) -> None:
         names = [f"{', '.join(f'{a}^{e}' for a, e in zip('BD', row, strict=False))}" for row in exponents]
         case.find(
             "vq-reduction",
-            f"the commitment loss scales with the sizes as {names[0]} and the codebook loss as {names[1]}: they are reduced differently",
+            f"the commitment loss scales with the sizes as {names[0]} and the codebook loss as {names[1]}: "
+            "they are reduced differently",
             evidence={"yours": names[0], "expected": names[1], "where": "gradients at (B, D) = (2, 3), (4, 3), (2, 6)"},
         )
     scale_v, scale_u = _unit(exponents[0], b, d), _unit(exponents[1] if abs(u) > 1e-12 else exponents[0], b, d)
     adds_up = close(base.value, v + u, 1e-5)
     v, u = v / scale_v, u / scale_u
     case.adopted["gradient coefficients (encoder, codebook)"] = f"({number(v)}, {number(u)})"
-    case.computes = f"pulls the encoder with {number(v)} and the codebook with {number(u)} times 2(z_e − e), in units of the reduction"
+    case.computes = (
+        f"pulls the encoder with {number(v)} and the codebook with {number(u)} times 2(z_e − e), in units of "
+        "the reduction"
+    )
     _coefficients(case, v, u, adds_up)
 
 
@@ -125,11 +129,14 @@ def _coefficients(case: Case, v: float, u: float, adds_up: bool) -> None:
         if v < 0:
             case.find(
                 "codebook-loss-missing",
-                f"the codebook loss is computed on the straight-through output: the encoder is pushed away with {number(v)} "
+                "the codebook loss is computed on the straight-through output: the encoder is pushed away "
+                f"with {number(v)} "
                 "and the codebook gets nothing",
                 evidence=numbers,
             )
-            case.find("stop-gradient-misplaced", "the codebook loss acts on z_e and not on e", evidence=numbers, fix=FIX)
+            case.find(
+                "stop-gradient-misplaced", "the codebook loss acts on z_e and not on e", evidence=numbers, fix=FIX
+            )
         elif case.options.ema:
             case.find("ema-codebook", f"commitment loss alone, β = {number(v)}: right with a moving-average codebook")
         else:
@@ -143,7 +150,11 @@ def _coefficients(case: Case, v: float, u: float, adds_up: bool) -> None:
                 case.maybe("codebook-loss-missing", "ema-codebook")
         return
     if v < 0 or u < 0:
-        case.find("sign-flipped", f"the coefficients on (z_e, e) are ({number(v)}, {number(u)}): one pushes apart", evidence=numbers)
+        case.find(
+            "sign-flipped",
+            f"the coefficients on (z_e, e) are ({number(v)}, {number(u)}): one pushes apart",
+            evidence=numbers,
+        )
         return
     if abs(v) < 1e-12:
         case.find(
@@ -166,14 +177,19 @@ def _coefficients(case: Case, v: float, u: float, adds_up: bool) -> None:
     if close(v, 1.0, 1e-6) and u < 1.0 and not close(u, 1.0, 1e-6):
         case.find(
             "beta-on-codebook",
-            f"β = {number(u)} stands on the codebook loss and 1 on the commitment: coefficients ({number(v)}, {number(u)}) "
+            f"β = {number(u)} stands on the codebook loss and 1 on the commitment: coefficients "
+            f"({number(v)}, {number(u)}) "
             f"instead of ({number(u)}, 1)",
             evidence=evidence(v, u, "coefficient on the encoder"),
             fix=FIX,
         )
     elif not close(u, 1.0, 1e-6):
         if v > u:
-            case.find("beta-on-codebook", f"the codebook is pulled less than the encoder: ({number(v)}, {number(u)})", evidence=numbers)
+            case.find(
+                "beta-on-codebook",
+                f"the codebook is pulled less than the encoder: ({number(v)}, {number(u)})",
+                evidence=numbers,
+            )
         else:
             case.find("overall-scale", f"one factor {number(u)} stands on both terms; β = {number(v / u)}")
 
@@ -188,7 +204,8 @@ def _other_norm(case: Case, z: Tensor, e: Tensor, value: float) -> None:
         return
     case.find(
         "wrong-norm",
-        f"halving the distance divides the value by {number(near[1] / near[0])} and not by 4: it is not the squared distance",
+        f"halving the distance divides the value by {number(near[1] / near[0])} and not by 4: it is not the "
+        "squared distance",
         evidence=evidence(value, squared, "value and Σ(z_e − e)² at a random input"),
         fix=FIX,
     )

@@ -9,7 +9,7 @@ from elbo.checking._case import Case, evidence
 from elbo.checking._fit import number
 from elbo.checking._subject import as_tensor
 from elbo.checking.targets import Target
-from elbo.checking.targets.vq import FIX, judge_pulls, pull
+from elbo.checking.targets.vq import FIX, Pull, judge_pulls, pull
 
 ROLES = {"z_e": "BND", "codebook": "MD"}
 RIGHT = "z_q = nearest code, passed straight through (∂z_q/∂z_e = 1); loss = ‖sg(z_e) − e‖² + β‖z_e − sg(e)‖²"
@@ -19,7 +19,7 @@ SHAPES = ((2, 3, 3), (4, 3, 3), (2, 3, 6))
 def judge(case: Case) -> None:
     """Fill in the case."""
     case.contract = RIGHT
-    pulls = []
+    pulls: list[Pull] = []
     for b, n, d in SHAPES:
         z, codes = case.normal((b, n, d)), case.normal((7, d))
         leaves = [z.requires_grad_(), codes.requires_grad_()]
@@ -27,7 +27,10 @@ def judge(case: Case) -> None:
         quantised = [(name, t) for name, t in parts if t.shape == z.shape]
         losses = [(name, t) for name, t in parts if t.numel() == 1 or t.shape in ((b,), (b, n))]
         if not quantised or not losses:
-            case.undecided = f"expected a quantised tensor of shape {tuple(z.shape)} and a scalar loss, got {[tuple(t.shape) for _, t in parts]}"
+            case.undecided = (
+                f"expected a quantised tensor of shape {tuple(z.shape)} and a scalar loss, got "
+                f"{[tuple(t.shape) for _, t in parts]}"
+            )
             return
         e = nearest(z.detach(), codes.detach())
         if not pulls:
@@ -60,7 +63,9 @@ def judge_codes(case: Case, z: Tensor, codes: Tensor, quantised: Tensor, e: Tens
         case.find(
             "wrong-norm",
             f"the code that is chosen is not the nearest in squared Euclidean distance for {share:.0%} of the vectors",
-            evidence=evidence(float(((value - z.detach()) ** 2).sum()), float(((e - z.detach()) ** 2).sum()), "Σ‖z_e − code‖²"),
+            evidence=evidence(
+                float(((value - z.detach()) ** 2).sum()), float(((e - z.detach()) ** 2).sum()), "Σ‖z_e − code‖²"
+            ),
             fix="torch.cdist(z_e.reshape(-1, D), codebook).argmin(1)",
         )
         case.maybe("wrong-norm", "algebra-slip")
@@ -68,7 +73,8 @@ def judge_codes(case: Case, z: Tensor, codes: Tensor, quantised: Tensor, e: Tens
     if torch.allclose(value, z.detach(), rtol=1e-6, atol=1e-9):
         case.find(
             "stop-gradient-misplaced",
-            "the quantised output has the value of z_e and not of the code: the straight-through line is the wrong way round",
+            "the quantised output has the value of z_e and not of the code: the straight-through line is "
+            "the wrong way round",
             fix="z_q = z_e + (e - z_e).detach()",
             evidence=evidence(float(value.flatten()[0]), float(e.flatten()[0]), "first entry of the quantised output"),
         )
@@ -83,14 +89,19 @@ def judge_straight_through(case: Case, quantised: Tensor, leaves: list[Tensor]) 
     w = case.normal(quantised.shape)
     out = (quantised * w).sum()
     if not out.requires_grad:
-        case.find("stop-gradient-misplaced", "no gradient reaches the encoder through the quantised output", fix="z_q = z_e + (e - z_e).detach()")
+        case.find(
+            "stop-gradient-misplaced",
+            "no gradient reaches the encoder through the quantised output",
+            fix="z_q = z_e + (e - z_e).detach()",
+        )
         return
     to_z, to_codes = torch.autograd.grad(out, leaves, allow_unused=True, retain_graph=True)
     if to_z is None or not torch.allclose(to_z, w, rtol=1e-6, atol=1e-9):
         size = 0.0 if to_z is None else float((to_z * w).sum() / (w * w).sum())
         case.find(
             "stop-gradient-misplaced",
-            f"the gradient of the quantised output with respect to z_e is {number(size)} times what straight-through gives",
+            f"the gradient of the quantised output with respect to z_e is {number(size)} times what "
+            "straight-through gives",
             fix="z_q = z_e + (e - z_e).detach()",
             evidence=evidence(size, 1.0, "∂z_q/∂z_e"),
         )
@@ -140,8 +151,14 @@ def _tensors(out: Any) -> list[tuple[str, Tensor]]:
     elif isinstance(out, list | tuple):
         items = [(f"element {i}", v) for i, v in enumerate(out)]
     else:
-        items = [(f"attribute {k}", v) for k, v in vars(out).items()] if hasattr(out, "__dict__") and not isinstance(out, Tensor) else [("the value", out)]
-    return [(name, as_tensor(v, "the function")) for name, v in items if isinstance(v, Tensor) and v.is_floating_point()]
+        items = (
+            [(f"attribute {k}", v) for k, v in vars(out).items()]
+            if hasattr(out, "__dict__") and not isinstance(out, Tensor)
+            else [("the value", out)]
+        )
+    return [
+        (name, as_tensor(v, "the function")) for name, v in items if isinstance(v, Tensor) and v.is_floating_point()
+    ]
 
 
 TARGETS = {"vq_quantize": Target("vq_quantize", "straight-through quantiser with its loss", ROLES, judge)}
