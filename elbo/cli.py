@@ -68,6 +68,55 @@ def verify(
 
 
 @app.command()
+def check(
+    functions: Annotated[
+        list[str],
+        typer.Argument(metavar="FUNCTION...", help="path/to/file.py:function or package.module:Class.method."),
+    ],
+    against: Annotated[
+        str, typer.Option(metavar="TARGET", help="What it should compute, such as gaussian_kl or negative_elbo.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the reports as one page.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    spread: Annotated[str | None, typer.Option(help="log_variance, variance, std or log_std.")] = None,
+    maximise: Annotated[bool | None, typer.Option("--maximise/--minimise", help="The sign of the function.")] = None,
+    sample_axis: Annotated[int | None, typer.Option(help="The axis of importance samples.")] = None,
+    n_data: Annotated[int | None, typer.Option(min=1, help="The size of the data set.")] = None,
+    ema: Annotated[bool | None, typer.Option("--ema/--no-ema", help="The codebook is a moving average.")] = None,
+    expected: Annotated[
+        list[str] | None, typer.Option(metavar="CODE=REASON", help="A deviation that is meant.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all random inputs.")] = 0,
+) -> None:
+    """Does a loss compute what it should, and if not, what does it compute instead?
+
+    THE FILE IS IMPORTED AND ITS FUNCTION IS CALLED: it runs as code, with your permissions.
+
+    Exit status 0 correct, 1 wrong, 2 could not run, 3 undecided.
+    """
+    from elbo.checking._command import check_command
+
+    status = check_command(
+        functions,
+        against,
+        as_json=json,
+        html=html,
+        watch=watch,
+        debug=debug,
+        spread=spread,
+        maximise=maximise,
+        sample_axis=sample_axis,
+        n_data=n_data,
+        ema=ema,
+        seed=seed,
+        expected=expected or (),
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
 def audit(
     target: Annotated[
         str, typer.Argument(help="torch.distributions, elbo, package.module:function or file.py:function.")
