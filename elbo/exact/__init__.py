@@ -1,6 +1,7 @@
 """Truth without sampling: quadrature and enumeration with error bounds, and what rests on them."""
 
 from elbo.exact._laws import SupportWarning
+from elbo.exact._reference import reference
 from elbo.exact.certificate import Certificate, CertificationError, certify
 from elbo.exact.evidence import log_evidence, renyi_bound
 from elbo.exact.multi_sample import (
@@ -46,6 +47,7 @@ __all__ = [
     "log_evidence",
     "normal_expectation",
     "ratio_moments",
+    "reference",
     "renyi_bound",
     "tensor_rule",
     "trapezoid",
