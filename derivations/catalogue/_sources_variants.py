@@ -35,6 +35,7 @@ JANG_2017: Work = partial(
 KINGMA_2016: Work = partial(
     Source, "Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, arXiv 1606.04934"
 )
+LI_TURNER_2016: Work = partial(Source, "Li & Turner, Rényi Divergence Variational Inference, arXiv 1602.02311")
 LUCAS_2019: Work = partial(Source, "Lucas et al., Don't Blame the ELBO! A Linear VAE Perspective, arXiv 1911.02469")
 MAALOE_2016: Work = partial(Source, "Maaløe et al., Auxiliary Deep Generative Models, arXiv 1602.05473")
 MADDISON_2017: Work = partial(Source, "Maddison, Mnih & Teh, The Concrete Distribution, arXiv 1611.00712")

@@ -63,6 +63,25 @@ cosine = Instance(
     functions=normaliser,
 )
 
+# a coin with odds r, relaxed at temperature one: the sigmoid of its log odds plus logistic noise, in a uniform u
+u, odds = Variable("u"), Parameter("r", positive=True)
+even = Density("n", u)
+relaxed, below = Function("b", u), 1 + (odds - 1) * u
+coin = Model(
+    primitives=(even,),
+    definitions=(
+        Definition("relaxed draw", relaxed, odds / (odds - 1) - odds / (odds - 1) / below, of_instances=True),
+        Definition("mean of a reciprocal", E(even, 1 / below), log(odds) / (odds - 1), of_instances=True),
+    ),
+)
+loaded = Instance(
+    "a coin with odds 2.2",
+    laws={even: Law(log(Number(Fraction(1))), 0.0, 1.0)},
+    values={u: 0.3},
+    parameters={odds: 2.2},
+    functions={"b": lambda u: odds * u / (odds * u + 1 - u)},
+)
+
 DERIVATIONS = (
     Derivation(
         title="The race behind Gumbel-max",
@@ -91,6 +110,30 @@ DERIVATIONS = (
         ),
         instances=(arrivals,),
         sources=(S0("line 43"), MADDISON_2017("section 2.1"), JANG_2017("section 2.1")),
+    ),
+    Derivation(
+        title="The relaxed coin is biased",
+        slug="concrete-bias",
+        statement=(
+            r"At temperature one the concrete relaxation of a coin with odds $r$ has the mean $\frac{r}{r - 1} "
+            r"- \frac{r \log r}{(r - 1)^{2}}$ and not $\frac{r}{1 + r}$: even of a linear function the relaxed "
+            "expectation is biased."
+        ),
+        model=coin,
+        start=E(even, relaxed),
+        steps=(
+            Step(E(even, odds / (odds - 1) - odds / (odds - 1) / below), "relaxed draw"),
+            Step(odds / (odds - 1) - odds / (odds - 1) * E(even, 1 / below), ("linearity", "normalisation")),
+            Step(odds / (odds - 1) - odds * log(odds) / (odds - 1) ** 2, "mean of a reciprocal"),
+        ),
+        wrong=(
+            Wrong(odds / (1 + odds), "The relaxed draw is taken to have the mean of the coin.", source="S0, line 43"),
+            Wrong(odds / (odds - 1) - odds * log(odds) / (odds - 1), "The width of the noise is counted once."),
+            Wrong(log(odds) / (odds - 1), "The mean of the reciprocal is taken for that of the draw."),
+        ),
+        instances=(loaded,),
+        sources=(S0("line 43"), MADDISON_2017("section 3.3"), JANG_2017("section 2.2")),
+        depends_on=("gumbel-max",),
     ),
     Derivation(
         title="Von Mises-Fisher against the uniform law on the sphere",

@@ -23,6 +23,7 @@ from derivations.language import (
     Wrong,
     log,
 )
+from derivations.language.matrices import Identity, Lower, Named, Quadratic, Trace, Vector, Zero
 
 half = Fraction(1, 2)
 z, x, e = Variable("z"), Variable("x"), Variable("e", latex=r"\varepsilon")
@@ -72,6 +73,28 @@ decoder = Instance(
 )
 elbo = E(plain, log(likelihood)) - KL(plain, prior)
 constant = half * lam * (log(2 * PI) + log(lam))
+
+# the vector case: z = m + A e for any root A of the covariance
+centre, root, draw = Vector(Parameter("m")), Lower(Parameter("A")), Vector(e)
+law, standard = Density("q", z), Density("n", e)
+covariance = Named("Sigma", root @ root.T, r"\Sigma")
+vectors = Model(
+    primitives=(law, standard),
+    definitions=(
+        Definition(
+            "reparameterised draw",
+            E(law, Quadratic(Vector(z))),
+            E(standard, Quadratic(centre + root @ draw)),
+            of_instances=True,
+        ),
+        Definition(
+            "moments of the noise",
+            E(standard, Quadratic(centre + root @ draw)),
+            Quadratic(centre) + Trace(covariance),
+            of_instances=True,
+        ),
+    ),
+)
 
 DERIVATIONS = (
     Derivation(
@@ -124,6 +147,36 @@ DERIVATIONS = (
         ),
         instances=(normal,),
         sources=(S2("lines 129-134"), KINGMA_WELLING_2014("section 2.4")),
+        depends_on=("reparameterised-gradient",),
+    ),
+    Derivation(
+        title="Reparameterisation with a full covariance",
+        slug="reparameterised-covariance",
+        statement=(
+            r"With $z = m + A \varepsilon$ and a triangular root $A A^{\top} = \Sigma$ the expected square of "
+            r"$z$ is that of $N(m, \Sigma)$: the root enters through $\Sigma$ alone."
+        ),
+        model=vectors,
+        start=E(law, Quadratic(Vector(z))),
+        steps=(
+            Step(E(standard, Quadratic(centre + root @ draw)), "reparameterised draw"),
+            Step(Quadratic(centre) + Trace(covariance), "moments of the noise"),
+        ),
+        wrong=(
+            Wrong(Quadratic(centre) + Trace(root), "The root is taken for the covariance."),
+            Wrong(
+                Quadratic(centre) + Trace(root @ root),
+                "The root is squared without the transpose, which is right for a symmetric root only.",
+            ),
+            Wrong(Trace(covariance), "The mean is left out: these are the central moments."),
+        ),
+        instances=tuple(
+            Instance(
+                f"dimension {n}", laws={law: Normal(centre, root), standard: Normal(Zero(), Identity())}, dimension=n
+            )
+            for n in (1, 2, 3)
+        ),
+        sources=(S2("line 131"), KINGMA_WELLING_2014("section 2.4")),
         depends_on=("reparameterised-gradient",),
     ),
     Derivation(
