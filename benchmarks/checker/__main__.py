@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.checker._case import Case
+from benchmarks.checker._generated import generate
 from benchmarks.checker._peers import flagged_by_allclose, flagged_by_gradcheck
 from benchmarks.checker._score import Result, run, table
 from benchmarks.checker.cases import collect
@@ -24,6 +25,9 @@ def main() -> None:
     parser.add_argument("--failures", type=Path, help="also write what is short of the truth here, as Markdown")
     parser.add_argument("--no-peers", action="store_true", help="skip gradcheck and allclose")
     parser.add_argument("--show", action="store_true", help="print the reports of the cases that fail")
+    parser.add_argument(
+        "--generated", type=int, default=200, help="how many losses put together at random, beside them"
+    )
     options = parser.parse_args()
     cases = collect(options.only)
     if not cases:
@@ -53,6 +57,10 @@ def main() -> None:
     if peers:
         _print_table(console, "on the same cases, what people use today", peers)
     failures = [(r, c) for r in results if (c := r.complaint())]
+    if options.generated and not options.only:
+        made = [run(case) for case in generate(options.generated)]
+        _print_table(console, f"{len(made)} losses put together at random", table(made))
+        failures += [(r, c) for r in made if (c := r.complaint())]
     _print_failures(failures, show=options.show)
     alarms, of = summary["right flagged (false alarms)"]
     rate = f"{alarms / of:.1%}" if of else "no right case was run"

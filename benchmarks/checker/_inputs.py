@@ -1,5 +1,6 @@
 """Ordinary arguments for a case, and what is read from its answer: for the peers and for the test of the labels."""
 
+import inspect
 from typing import Any
 
 import torch
@@ -90,14 +91,20 @@ def answer(out: Any) -> Any:
     """The loss in what a function returned: ``["loss"]``, ``.loss``, the first of a tuple, or itself."""
     if isinstance(out, dict):
         return out["loss"]
-    if isinstance(out, tuple):
+    if isinstance(out, tuple | list):
         return out[0]
     return getattr(out, "loss", out)
 
 
 def call(case: Case, values: list[Any]) -> Tensor:
     """The sum of what the function answers to ``values``, given in the order of the target's table."""
-    return torch.as_tensor(answer(case.function(*arguments(case, values)))).sum()
+    given = arguments(case, values)
+    if "numpy" in case.tags:
+        given = [v.detach().numpy() if isinstance(v, Tensor) else v for v in given]
+    if "keywords" in case.tags:
+        names = inspect.signature(case.function).parameters
+        return torch.as_tensor(answer(case.function(**dict(zip(names, given, strict=True))))).sum()
+    return torch.as_tensor(answer(case.function(*given))).sum()
 
 
 def needs_image(case: Case) -> bool:
