@@ -9,6 +9,7 @@ A statistic is a tuple: ``("1",)``, ``("x",)``, ``("xx",)``, ``("log",)`` log x,
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import mpmath as mp
@@ -206,6 +207,20 @@ class Beta(Law):
         return [(-self._log_beta(), ("1",)), (self.a - 1, ("log",)), (self.b - 1, ("log1-",))]
 
 
+@lru_cache(maxsize=512)
+def _kumaraswamy_log_rest(a: Number, b: Number, precision: int) -> Number:
+    """E log(1 - x) by quadrature: with (1 - x^a)^b = e^-s it is the integral of log(1 - (1 - e^(-s/b))^(1/a)) e^-s."""
+
+    def integrand(s: Number) -> Number:
+        log_x = mp.log1p(-mp.exp(-s / b)) / a
+        log_rest = mp.log1p(-mp.exp(log_x)) if log_x < -1 else mp.log(-mp.expm1(log_x))
+        return log_rest * mp.exp(-s)
+
+    end = mp.mpf(120)
+    breaks = {mp.mpf(x) for x in (0, 1, 10)} | {b * x for x in (mp.mpf(1) / 100, 1, 10) if b * x < end} | {end}
+    return mp.quad(integrand, sorted(breaks))
+
+
 class Kumaraswamy(Law):
     """CDF 1 - (1 - x^a)^b."""
 
@@ -224,12 +239,7 @@ class Kumaraswamy(Law):
             case ("log",):
                 return (mp.digamma(1) - mp.digamma(1 + b)) / a
             case ("log1-",):
-                # with y = (1 - x^a)^b uniform and y = e^-s: log(1 - (1 - e^(-s/b))^(1/a)), weight e^-s
-                def log_rest(s: Number) -> Number:
-                    y = mp.exp(-s / b)
-                    return mp.log(-mp.expm1(mp.log1p(-y) / a)) * mp.exp(-s)
-
-                return mp.quad(log_rest, [0, 1, 10, 40, 150])
+                return _kumaraswamy_log_rest(a, b, mp.mp.prec)
         return super().mean(statistic)
 
 

@@ -134,6 +134,12 @@ def test_references_keep_thirty_digits_in_every_case():
                     assert same, (q, p, case)
 
 
+@pytest.mark.parametrize("b", [1e-5, 0.3, 5.0, 1e5])
+def test_expected_logarithm_under_kumaraswamy_at_a_one_is_that_of_beta(b):
+    with mp.workdps(40):
+        assert abs(LAWS["Kumaraswamy"](mp.mpf(1), mp.mpf(b)).mean(("log1-",)) * b + 1) < 1e-15
+
+
 def test_references_are_never_negative_and_zero_at_equality_only():
     for q, p in PAIRS:
         if "Kumaraswamy" in (q, p):
