@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,9 +110,13 @@ class LineProblem(Problem):
     """One real latent without a conjugate posterior: the trapezoid rule of :class:`LineRule` for whatever is not
     closed.
 
-    Integrals hold to about 1e-13 relative or raise; whether a moment exists is decided first, by
+    They run in float64 and hold to about 1e-13 relative, or raise; whether a moment exists is decided first, by
     :meth:`moment_interval`.
     """
+
+    def check_observation(self, x: Any) -> Any:
+        # the rules run in float64, and some of torch's densities round to the dtype of x
+        return super().check_observation(x).double()
 
     def log_evidence(self, x: Tensor) -> Tensor:
         x = self.check_observation(x)
