@@ -9,7 +9,7 @@ Nothing heavy is imported until the first check runs.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -128,13 +128,12 @@ def parametrize_with_checks(losses: Iterable[Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in checks])
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tell a parametrized check which test it is in: the seed depends on it."""
     for value in getattr(getattr(item, "callspec", None), "params", {}).values():
         if isinstance(value, Check):
             value.node = item
-    return (yield)
 
 
 def _run(node: pytest.Item | None, function: Callable[..., Any], target: str, options: Mapping[str, Any]) -> "Report":

@@ -63,23 +63,25 @@ def test_each_loss_runs_on_ordinary_tensors(name):
     assert torch.isfinite(out["loss"] if isinstance(out, dict) else out).all()
 
 
+digits = load("digits")
+
+
+@pytest.fixture(scope="module")
+def x():
+    pytest.importorskip("sklearn")
+    return digits.digits()
+
+
 class TestDigits:
-    digits = load("digits")
-
-    @pytest.fixture(scope="class")
-    def x(self):
-        pytest.importorskip("sklearn")
-        return self.digits.digits()
-
     def test_they_are_real_images(self, x):
         assert x.shape == (1797, 64)
         assert set(x.unique().tolist()) == {0.0, 1.0}
 
     def test_training_lowers_the_negative_elbo_of_held_out_digits(self, x):
         torch.manual_seed(0)
-        model = self.digits.VAE()
+        model = digits.VAE()
         before = check_model(model, x[1500:], samples=4).negative_elbo
-        self.digits.train(model, x[:1500], steps=250)
+        digits.train(model, x[:1500], steps=250)
         report = check_model(model, x[1500:], samples=4)
         assert report.verdict == "correct", str(report)
         after = report.negative_elbo
