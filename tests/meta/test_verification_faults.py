@@ -51,3 +51,17 @@ def test_a_test_that_is_too_eager_is_refuted(monkeypatch) -> None:
 
     monkeypatch.setattr(elbo.evidence, "mean_test", Eager)
     assert only(name) is Verdict.REFUTED
+
+
+def test_a_loss_that_is_not_what_it_is_said_to_be_is_refuted() -> None:
+    """The claims on torch's losses fail if the function is another one, in both directions."""
+    from elbo.verification import Context
+    from elbo.verification.claims import torch_losses as claims
+
+    judge, context = claims._judge, Context(0, "fault")
+    mean = frozenset({"reconstruction-averaged"})
+    right = judge(context, function=claims._cross_entropy, target="bernoulli_nll", expected=mean)
+    assert right.verdict is Verdict.CONFIRMED
+    for function, expected in ((claims._summed_cross_entropy, mean), (claims._cross_entropy, frozenset())):
+        found = judge(context, function=function, target="bernoulli_nll", expected=expected)
+        assert found.verdict is Verdict.REFUTED
