@@ -1,9 +1,14 @@
 """The plugin, in scratch projects."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import elbo
 
 pytest_plugins = ["pytester"]
 
@@ -17,6 +22,12 @@ def right(mean, log_var):
 def averaged(mean, log_var):
     return 0.5 * (mean**2 + log_var.exp() - 1 - log_var).mean()
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def everything_is_imported():
+    """pytester forgets what is imported inside its runs, and torch does not survive being imported twice."""
+    elbo.check(lambda mean, log_var: (mean**2 + log_var.exp() - 1 - log_var).sum() / 2, "gaussian_kl")
 
 
 @pytest.fixture
@@ -151,3 +162,35 @@ def test_importing_the_plugin_imports_nothing_heavy():
     code = f"import elbo.pytest_plugin, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel, unpacked where nothing else is; what it depends on comes from this environment."""
+    root = Path(__file__).resolve().parents[2]
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
+    for name in ("elbo", "derivations"):
+        shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source / name)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+    command = [*pip, "--no-build-isolation", "--target", str(target), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_a_scratch_project_uses_the_plugin_of_the_wheel(installed, tmp_path):
+    test = "\n@pytest.mark.elbo('gaussian_kl')\ndef test_kl():\n    return right\n"
+    test += "\n@pytest.mark.elbo('gaussian_kl')\ndef test_averaged():\n    return averaged\n"
+    test += "\ndef test_place():\n    import elbo\n    print(elbo.__file__)\n"
+    (tmp_path / "test_losses.py").write_text(LOSSES + test)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
+    environment["PYTHONPATH"] = str(installed)
+    command = [sys.executable, "-m", "pytest", "-s", "--strict-markers", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert str(installed) in done.stdout
+    assert "kl-averaged-over-latent" in done.stdout
