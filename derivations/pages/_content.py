@@ -24,6 +24,7 @@ def content(report: Report) -> Content:
     if problems:
         raise NotProved(f"{d.slug} is not printed: " + "; ".join(problems))
     proof = {step.number: step for step in report.steps}
+    conditions = sorted(report.conditions, key=lambda c: (c.kind, str(c)))  # found in the order of sets, which varies
     cited = {name for step in d.steps for name in step.by}
     return {
         "slug": d.slug,
@@ -46,7 +47,7 @@ def content(report: Report) -> Content:
         ],
         "conditions": {
             "assumed": list(d.conditions),
-            "collected": [{"text": str(c), "latex": c.latex} for c in report.conditions],
+            "collected": [{"text": str(c), "latex": c.latex} for c in conditions],
         },
         "wrong": [
             {

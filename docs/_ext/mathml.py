@@ -16,11 +16,12 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 
-# What TeX understands and the converter does not: \\Big without a side (an error), and \\frac12, which it reads as a
-# fraction with the numerator 12 (a wrong formula without an error).
+# What TeX understands and the converter does not: \\Big without a side and \\dots (errors), and \\frac12, which it
+# reads as a fraction with the numerator 12 (a wrong formula without an error).
 _REWRITE = (
     (re.compile(r"\\(?:big|Big|bigg|Bigg)\|"), r"\\rvert "),
     (re.compile(r"\\(?:big|Big|bigg|Bigg)(?![a-zA-Z])"), ""),
+    (re.compile(r"\\dots(?![a-zA-Z])"), r"\\ldots"),
     (re.compile(r"\\([td]?frac)\s*(\d)\s*(\d)"), r"\\\1{\2}{\3}"),
     (re.compile(r"\\([td]?frac)\s*(\d)"), r"\\\1{\2}"),
 )
