@@ -49,6 +49,13 @@ def _leave_out_empty_sections(app: Any, docname: str, source: list[str]) -> None
     source[0] = re.sub(r"```{toctree}\n:glob:\n(?:.*\n)*?\n(?P<pattern>\S+)\n```\n", keep, source[0])
 
 
+def _write_the_page_of_codes(app: Any) -> None:
+    from elbo.checking._page import write
+
+    write(HERE / "checker")
+
+
 def setup(app: Any) -> None:
     """Hook of Sphinx."""
+    app.connect("builder-inited", _write_the_page_of_codes)
     app.connect("source-read", _leave_out_empty_sections)
