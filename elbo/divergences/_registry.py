@@ -244,7 +244,9 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
     _check_kinds(q, p)
     try:
         result = pair.function(q, p)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, Error):
+            raise
         raise _shape_error(q, p) or error from error
     if not transformed() and isnan(result.detach().sum().item()):
         raise _diagnose(q, p, pair)

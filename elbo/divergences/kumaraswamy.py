@@ -50,7 +50,9 @@ def _kumaraswamy_beta(q: Kumaraswamy, p: Beta) -> Tensor:
     precise_log_u = torch.where(log_rest < -1.0, torch.log1p(-torch.exp(log_rest)), log_u)
     tiny = log_tail < -0.7
     log_power = torch.where(  # log x^a = log(1 − u^{1/b})
-        tiny, torch.log1p(-torch.exp(log_tail)), torch.log(-torch.expm1(torch.where(tiny, -0.7, precise_log_u / b)))
+        tiny,
+        torch.log1p(-torch.exp(torch.where(tiny, log_tail, -1.0))),
+        torch.log(-torch.expm1(torch.where(tiny, -0.7, precise_log_u / b))),
     )
     log_x = log_power / a
     # log (1 − x)/(1 − x^a): from x^a − x, which vanishes with a − 1; and −log a at the upper end, where both vanish

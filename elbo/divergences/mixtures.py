@@ -44,8 +44,8 @@ def _expand(law: Distribution, axis: int) -> Distribution:
         spread = Normal(base.loc.unsqueeze(axis - 1), base.scale.unsqueeze(axis - 1), validate_args=False)
         return Independent(spread, 1, validate_args=False)
     raise InputTypeError(
-        f"the components are {law}, expected Normal, Independent(Normal, 1) or MultivariateNormal: only for Gaussians is "
-        "the integral of a product of densities known here"
+        f"the components are {law}, expected Normal, Independent(Normal, 1) or MultivariateNormal: "
+        "only for Gaussians is the integral of a product of densities known here"
     )
 
 

@@ -114,15 +114,14 @@ def _covariance(law: Distribution) -> Any:
         factor = law._unbroadcasted_cov_factor
         return factor @ factor.mT + torch.diag_embed(law._unbroadcasted_cov_diag)
     if isinstance(law, MultivariateNormal):
-        given: Tensor | None = vars(law).get("covariance_matrix")
+        given = vars(law).get("covariance_matrix")
         return given if given is not None else law._unbroadcasted_scale_tril @ law._unbroadcasted_scale_tril.mT
     return torch.diag_embed(_normal(law).scale.square())
 
 
 def _given(law: Distribution) -> str:
-    return next(
-        (name for name in vars(law) if name in ("scale_tril", "covariance_matrix", "precision_matrix")), "factor"
-    )
+    given = (name for name in vars(law) if name in ("scale_tril", "covariance_matrix", "precision_matrix"))
+    return next(given, "covariance_matrix" if isinstance(law, LowRankMultivariateNormal) else "scale_tril")
 
 
 def _difference(q: Distribution, p: Distribution) -> Tensor | None:
@@ -155,7 +154,10 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
 
 
 FORMULA = "½ [tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) + (m₁ − m₂)ᵀ Σ₂⁻¹ (m₁ − m₂)]"
-NOTE = "8 ulps times the condition number of p's Cholesky factor and the root of the dimension; 8 if p is diagonal"
+NOTE = (
+    "8 ulps times the condition number of p's Cholesky factor and the root of the dimension; 8 if p is diagonal; "
+    "gradients by a cov_diag much smaller than the squares of the factor lose their ratio squared"
+)
 for _q, _p in (
     (MultivariateNormal, MultivariateNormal),
     (LowRankMultivariateNormal, LowRankMultivariateNormal),

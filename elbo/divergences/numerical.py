@@ -49,8 +49,8 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
             raise InputTypeError(f"{name} is a {type(law).__name__}, expected a torch.distributions.Distribution")
         if law.batch_shape or law.event_shape:
             raise InputValueError(
-                f"{name} has batch shape {tuple(law.batch_shape)} and event shape {tuple(law.event_shape)}, expected one "
-                "law of one variable: index the parameters first"
+                f"{name} has batch shape {tuple(law.batch_shape)} and event shape {tuple(law.event_shape)}, "
+                "expected one law of one variable: index the parameters first"
             )
     if getattr(q.support, "is_discrete", False):
         return _summed(q, p)

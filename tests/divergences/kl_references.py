@@ -1,7 +1,7 @@
 """Closed forms at 60 digits, as textbooks have them, and parameters over the whole domain, for every pair of laws."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,9 +25,8 @@ class Reference:
     kl: Callable[[Parameters, Parameters], mpf]
     shared: tuple[str, ...] = ()
     ulps: float = 8.0
-    gradient_ulps: float = 16.0
     span: float = 6.0
-    size: Mapping[str, int] = field(default_factory=dict)
+    exponential: bool = False
 
     @property
     def same_family(self) -> bool:
@@ -211,7 +210,7 @@ REFERENCES += [
     _ref("laplace_laplace", D.Laplace, D.Laplace, LOC_SCALE, LOC_SCALE, laplace),
     _ref("cauchy_cauchy", D.Cauchy, D.Cauchy, LOC_SCALE, LOC_SCALE, cauchy),
     _ref("gumbel_gumbel", D.Gumbel, D.Gumbel, MODERATE, MODERATE, gumbel,
-         ulps=16, span=1.0),
+         ulps=16, span=1.0, exponential=True),
     _ref("pareto_pareto", D.Pareto, D.Pareto, PARETO, PARETO, pareto),
 ]  # fmt: skip
 
@@ -236,11 +235,11 @@ def lognormal_gamma(q: Parameters, p: Parameters) -> mpf:
 
 WEIBULL = {"scale": "moderate", "concentration": "moderate"}
 REFERENCES += [
-    _ref("weibull_weibull", D.Weibull, D.Weibull, WEIBULL, WEIBULL, weibull, ulps=16, span=1.0),
+    _ref("weibull_weibull", D.Weibull, D.Weibull, WEIBULL, WEIBULL, weibull, ulps=16, span=1.0, exponential=True),
     _ref("weibull_gamma", D.Weibull, D.Gamma, WEIBULL, {"concentration": "moderate", "rate": "moderate"}, weibull_gamma,
          ulps=64),
     _ref("lognormal_gamma", D.LogNormal, D.Gamma, {"loc": "unit", "scale": "moderate"},
-         {"concentration": "positive", "rate": "moderate"}, lognormal_gamma, ulps=64),
+         {"concentration": "positive", "rate": "moderate"}, lognormal_gamma, ulps=64, exponential=True),
 ]  # fmt: skip
 
 
