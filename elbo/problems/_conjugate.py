@@ -29,7 +29,9 @@ class ConjugateProblem(Problem):
         """E_q log p(x | z), the (negative) reconstruction term."""
 
     def elbo(self, x: Tensor, q: Distribution) -> Tensor:
-        return self.expected_log_likelihood(x, q) - self._pair(q, self.prior).kl()
+        self.check_observation(x)
+        kl = self._pair(q, self.prior).kl()
+        return self.expected_log_likelihood(x, q) - kl
 
     def gap(self, x: Tensor, q: Distribution) -> Tensor:
         return self._pair(q, self.posterior(x)).kl()

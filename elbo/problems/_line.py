@@ -188,11 +188,10 @@ class LineProblem(Problem):
         """A place and a width, in the coordinate of the rule, near which both q and the posterior have their mass."""
 
     def _posterior_rule(self, x: Tensor, q: Distribution | None = None) -> LineRule:
-        batch = x.shape if q is None else torch.broadcast_shapes(x.shape, q.batch_shape)
         centre, width = self._scale(x, None)
+        batch = torch.broadcast_shapes(centre.shape, () if q is None else q.batch_shape)
         return LineRule(lambda z: self._log_joint(x, z), self._line, centre.expand(batch), width)
 
     def _q_rule(self, x: Tensor, q: Distribution) -> LineRule:
-        batch = torch.broadcast_shapes(x.shape, q.batch_shape)
         centre, width = self._scale(x, q)
-        return LineRule(lambda z: self._log_q(q, z), self._line, centre.expand(batch), width)
+        return LineRule(lambda z: self._log_q(q, z), self._line, centre, width)

@@ -31,7 +31,7 @@ class FiniteAnnealing(FiniteProblem):
         kernel: ``"metropolis"`` (a uniformly chosen other state, accepted by Metropolis' rule) or ``"perfect"`` (a
             fresh draw from f_t, whatever the state).
 
-    >>> problem = FiniteAnnealing(torch.ones(5).double() / 5, torch.tensor([0.1, 0.3, 0.02, 0.3, 0.05]).double(), 3)
+    >>> problem = FiniteAnnealing([0.2] * 5, [0.1, 0.3, 0.02, 0.3, 0.05], 3)
     >>> problem.size, round(problem.log_evidence(None).exp().item(), 12)
     (125, 0.77)
     >>> low, high = problem.elbo(None, problem.forward), problem.eubo(None, problem.forward)

@@ -27,7 +27,7 @@ class BernoulliLatents(FiniteProblem):
         prior_probs: π, ``[d]``, between 0 and 1.
         noise_std: s > 0, a number.
 
-    >>> problem = BernoulliLatents(torch.tensor([1.0, -2.0]).double(), torch.tensor([0.5, 0.5]).double(), 0.7)
+    >>> problem = BernoulliLatents([1.0, -2.0], [0.5, 0.5], 0.7)
     >>> x, q = torch.tensor(0.4).double(), Independent(Bernoulli(torch.tensor([0.6, 0.3]).double()), 1)
     >>> abs(problem.elbo(x, q) - problem.elbo_by_enumeration(x, q)).item() < 1e-14
     True

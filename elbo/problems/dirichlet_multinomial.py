@@ -38,7 +38,7 @@ class DirichletMultinomial(ConjugateProblem):
         concentration: α > 0, ``[..., K]``.
         total_count: n, the sum of every x.
 
-    >>> problem = DirichletMultinomial(torch.tensor([1.0, 1.0]).double(), 3)   # uniform: every count is equally likely
+    >>> problem = DirichletMultinomial([1.0, 1.0], 3)   # uniform: every count is equally likely
     >>> round(problem.log_evidence(torch.tensor([1, 2])).exp().item(), 12)
     0.25
     """

@@ -19,7 +19,7 @@ class GammaPoisson(GammaProblem):
 
     >>> from torch.distributions import Gamma
     >>> problem = GammaPoisson(2.0, 1.5)
-    >>> x, q = torch.tensor(3), Gamma(torch.tensor(3.5).double(), torch.tensor(1.9).double())
+    >>> x, q = torch.tensor(3), Gamma(*torch.tensor([3.5, 1.9], dtype=torch.float64))
     >>> round(problem.log_evidence(x).item(), 12), round(problem.elbo(x, q).item(), 12)
     (-2.384229082035, -2.439653278453)
     """

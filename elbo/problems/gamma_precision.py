@@ -21,8 +21,8 @@ class GammaPrecision(GammaProblem):
         rate: B > 0.
 
     >>> from torch.distributions import StudentT
-    >>> problem, x = GammaPrecision(1.5, 0.6), torch.tensor(0.7).double()
-    >>> truth = StudentT(3.0, 0.0, torch.tensor(0.4).double().sqrt()).log_prob(x)
+    >>> problem, x = GammaPrecision(1.5, 0.6), torch.tensor(0.7, dtype=torch.float64)
+    >>> truth = StudentT(3.0, 0.0, torch.tensor(0.4, dtype=torch.float64).sqrt()).log_prob(x)
     >>> abs(problem.log_evidence(x) - truth).item() < 1e-14
     True
     """

@@ -20,8 +20,7 @@ class GaussianMixture(FiniteProblem):
         means: μ, ``[K, D]``.
         covariances: Σ, ``[K, D, D]``.
 
-    >>> eye = torch.eye(1).double().expand(2, 1, 1)
-    >>> problem = GaussianMixture(torch.tensor([0.5, 0.5]).double(), torch.tensor([[-2.0], [2.0]]).double(), eye)
+    >>> problem = GaussianMixture([0.5, 0.5], [[-2.0], [2.0]], [[[1.0]], [[1.0]]])
     >>> x = torch.tensor([0.0]).double()
     >>> problem.gap(x, problem.posterior(x)).item()          # the E-step closes the gap
     0.0

@@ -101,7 +101,7 @@ class HierarchicalGaussian(ConjugateProblem):
 
     def _moments(self, q: Distribution) -> tuple[Tensor, Tensor]:
         found = moments(q)
-        if found is None:
-            self._pair(q, self.prior)
+        if found is None or q.event_shape != self.latent.event_shape:
+            self._pair(q, self.prior)  # says what is wrong
         mean, spread, diagonal, _ = found  # type: ignore[misc]
         return mean, torch.diag_embed(spread) if diagonal else spread

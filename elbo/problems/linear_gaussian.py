@@ -94,7 +94,7 @@ class FactorAnalysis(ConjugateProblem):
         offset: b, ``[..., D]`` or a number.
         noise_variance: ψ > 0, ``[..., D]``.
 
-    >>> problem = FactorAnalysis(torch.tensor([[1.0], [0.5]]).double(), 0.0, torch.tensor([0.3, 0.4]).double())
+    >>> problem = FactorAnalysis([[1.0], [0.5]], 0.0, [0.3, 0.4])
     >>> x = torch.tensor([1.0, 1.0]).double()
     >>> problem.gap(x, problem.posterior(x)).item() < 1e-15
     True
@@ -108,8 +108,9 @@ class FactorAnalysis(ConjugateProblem):
 
     def __init__(self, weight: Any, offset: Any = 0.0, noise_variance: Any = 1.0) -> None:
         self.weight = parameter("weight", weight)
-        self.offset = parameter("offset", offset)
-        self.noise_variance = parameter("noise_variance", noise_variance, constraints.positive)
+        self.offset = _like(self.weight, parameter("offset", offset))
+        noise = parameter("noise_variance", noise_variance, constraints.positive)
+        self.noise_variance = _like(self.weight, noise)
 
     @property
     def latent(self) -> Latent:
@@ -157,8 +158,8 @@ class FactorAnalysis(ConjugateProblem):
 
     def expected_log_likelihood(self, x: Tensor, q: Distribution) -> Tensor:
         found = moments(q)
-        if found is None:
-            self._pair(q, self.prior)
+        if found is None or q.event_shape != self.latent.event_shape:
+            self._pair(q, self.prior)  # says what is wrong
         mean, spread, diagonal, _ = found  # type: ignore[misc]
         covariance = torch.diag_embed(spread) if diagonal else spread
         residual: Tensor = self.check_observation(x) - self.offset - (self.weight @ mean[..., None])[..., 0]
@@ -179,6 +180,11 @@ class FactorAnalysis(ConjugateProblem):
         return 0.5 * (diagonal - torch.logdet(precision))
 
 
+def _like(weight: Tensor, value: Tensor) -> Tensor:
+    """A plain number takes the dtype of the matrix."""
+    return value if value.ndim else value.to(weight.dtype)
+
+
 class ProbabilisticPCA(FactorAnalysis):
     """z ~ N(0, I_k), x | z ~ N(W z + b, σ² I): factor analysis with one noise variance.
 
@@ -190,7 +196,7 @@ class ProbabilisticPCA(FactorAnalysis):
         offset: b, ``[..., D]`` or a number.
         noise_variance: σ² > 0, one number a model.
 
-    >>> problem = ProbabilisticPCA(torch.tensor([[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]]).double(), 0.0, 0.5)
+    >>> problem = ProbabilisticPCA([[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]], 0.0, 0.5)
     >>> problem.log_evidence(torch.zeros(4, 3).double()).shape
     torch.Size([4])
     """

@@ -19,8 +19,8 @@ class Table(FiniteProblem):
         joint: probabilities ``[X, Z]``, nonnegative, with a sum of at most 1. A row alone, ``[Z]``, is p(x, ·) at the
             one x that was observed (then x = 0); prior and likelihood need the whole table, whose sum is 1.
 
-    >>> problem = Table(torch.tensor([0.18, 0.05, 0.12]).double())
-    >>> x, q = torch.tensor(0), Categorical(torch.tensor([0.3, 0.3, 0.4]).double())
+    >>> problem = Table([0.18, 0.05, 0.12])
+    >>> x, q = torch.tensor(0), Categorical(torch.tensor([0.3, 0.3, 0.4], dtype=torch.float64))
     >>> round(problem.log_evidence(x).item(), 10), round(problem.chi2(x, q).item(), 10)
     (-1.0498221245, 0.243537415)
     """

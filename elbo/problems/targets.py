@@ -95,7 +95,7 @@ class IsotropicGaussian(Target):
 
     >>> q = IsotropicGaussian(10).proposal(0.6)
     >>> round(IsotropicGaussian(10).chi2(None, q).item(), 6)   # (0.6 / √0.2)^10 - 1
-    17.8956
+    17.89568
     """
 
     formula = "target N(0, I_D), q = N(0, v I_D)"

@@ -22,7 +22,7 @@ class VectorQuantised(FiniteProblem):
         offset: b, ``[D]`` or a number.
         noise_variance: σ² > 0, a number.
 
-    >>> problem = VectorQuantised(torch.tensor([[0.0], [1.0], [3.0]]).double(), torch.eye(1).double())
+    >>> problem = VectorQuantised([[0.0], [1.0], [3.0]], [[1.0]])
     >>> k = problem.quantise(torch.tensor([[0.8], [2.9]]).double())
     >>> k.tolist(), problem.elbo(torch.tensor([[1.0], [3.0]]).double(), problem.one_hot(k)).shape
     ([1, 2], torch.Size([2]))
