@@ -116,6 +116,8 @@ class _Printer:
         sign, rest = "", list(factors)
         while rest and rest[0] == t.Number(Fraction(-1)) and len(rest) > 1:
             sign, rest = ("" if sign else "-"), rest[1:]
+        if self.tex and rest and isinstance(rest[0], t.Number) and rest[0].value < 0 and len(rest) > 1:
+            sign, rest = ("" if sign else "-"), [t.Number(-rest[0].value), *rest[1:]]
         above = [x for x in rest if not (isinstance(x, t.Power) and x.exponent < 0)]
         below = [
             t.Power(x.base, -x.exponent) if x.exponent != -1 else x.base

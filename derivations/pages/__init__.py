@@ -41,7 +41,7 @@ def site(derivations: Sequence[Derivation], ask: Judge = remembered) -> dict[str
 
 
 def _by_subject(every: Sequence[Content]) -> dict[str, list[Content]]:
-    """Pages grouped by the file of the catalogue, under the first sentence of its docstring."""
+    """Pages grouped by the file of the catalogue, under the first paragraph of its docstring."""
     package = importlib.import_module("derivations.catalogue")
     by_slug = {c["slug"]: c for c in every}
     groups: dict[str, list[Content]] = {}
@@ -49,7 +49,7 @@ def _by_subject(every: Sequence[Content]) -> dict[str, list[Content]]:
         if info.name.startswith("_"):
             continue
         module = importlib.import_module(f"{package.__name__}.{info.name}")
-        title = (module.__doc__ or info.name).partition("\n")[0].rstrip(".")
+        title = " ".join((module.__doc__ or info.name).partition("\n\n")[0].split()).rstrip(".")
         groups[title] = [by_slug.pop(d.slug) for d in module.DERIVATIONS if d.slug in by_slug]
     if by_slug:
         groups["Others"] = list(by_slug.values())

@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+WIDE = 60  # characters of TeX beyond which a formula in the text may not fit a phone, and scrolls there
 
 
 # What TeX understands and the converter does not: \\Big without a side and \\dots (errors), and \\frac12, which it
@@ -50,7 +51,9 @@ def convert(tex: str, *, block: bool) -> str:
 
 def _render(translator: Any, node: nodes.Element, *, block: bool) -> None:
     try:
-        translator.body.append(convert(node.astext(), block=block))
+        html = convert(node.astext(), block=block)
+        wide = not block and len(node.astext()) > WIDE
+        translator.body.append(f'<span class="wide-math">{html}</span>' if wide else html)
     except MathError as error:
         reason = " ".join(str(error).split())
         logger.warning("formula not understood: %s (%s)", node.astext(), reason, location=node, type="mathml")
