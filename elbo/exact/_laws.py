@@ -49,7 +49,11 @@ class Law:
     """z at the nodes, ``[n, *batch, *event]``."""
     batch_shape: torch.Size
     rounding: Array
-    """What the rounding of z does to log E w and L_K at most, ``[b]``: it matters at the edge of a bounded support."""
+    """What the rounding of z does to the densities at each node, ``[b, n]``: it matters at the edge of a support."""
+
+    def rounding_under(self, log_shares: Array) -> Array:
+        """The same averaged with the shares exp(log_shares), ``[b]``."""
+        return np.asarray((np.exp(np.minimum(log_shares, 0.0)) * self.rounding).sum(1))
 
 
 def law_of_weight(problem: Any, x: Any, q: Distribution, per_deviation: int = 20, order: float = 1.0) -> Law:
@@ -104,7 +108,7 @@ def _enumerated(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Law
         log_w = np.where(law > 0, log_joint - log_q_rows + np.log(total), 0.0)
     log_mean = _log_sum(np.where(law > 0, log_joint, -np.inf))
     _warn_missed(_log_sum(log_joint) - log_mean, 1e-12)
-    return Law(log_w, law, law, log_mean, z, batch, np.zeros(len(law)))
+    return Law(log_w, law, law, log_mean, z, batch, np.zeros_like(law))
 
 
 def _lattice(problem: Any, x: Any, q: Distribution, batch: torch.Size, per_deviation: int, order: float) -> Law:
@@ -139,23 +143,26 @@ def _lattice(problem: Any, x: Any, q: Distribution, batch: torch.Size, per_devia
     log_mean = _log_sum(log_joint) + cell
     _check_support(problem, x, q, log_mean)
     if line:
-        shares = fine + np.exp(log_joint + cell - log_mean[:, None])
-        rounding = _rounding_of_z(_rows(z.reshape(len(z), *batch), (n, *batch)), log_q, log_joint, shares, step)
+        rounding = rounding_of_z(_rows(z.reshape(len(z), *batch), (n, *batch)), [log_q, log_joint])
     else:
-        rounding = np.zeros(len(fine))
+        rounding = np.zeros_like(fine)
     fine, coarse = fine / fine.sum(1, keepdims=True), coarse / coarse.sum(1, keepdims=True)
     return Law(log_w, fine, coarse, log_mean, z, batch, rounding)
 
 
-def _rounding_of_z(z: Array, log_q: Array, log_joint: Array, shares: Array, step: float) -> Array:
-    """Σ shares · (relative step that half an ulp of z is) · (change of the log densities in one step)."""
+def rounding_of_z(z: Array, log_densities: list[Array]) -> Array:
+    """By how much the rounding of z may change the densities at each node, relative, ``[b, n]``.
+
+    An ulp of z, as a share of the step to the next node, times the change of the log densities in one step; where z
+    cannot move any more these changes add up, as the density stays while it should go on changing.
+    """
     width = np.abs(np.diff(z, axis=1, append=z[:, -1:]))
     ulps = np.minimum(1.0, EPS * np.abs(z) / np.maximum(width, np.finfo(float).tiny))
-    sound = ulps < 1e-4
+    sound = ulps < 1e-9
     log_width = np.log(np.where(sound, width, 1.0))
     change = np.zeros_like(z)
     with np.errstate(invalid="ignore"):
-        for log_density in (log_q, log_joint):
+        for log_density in log_densities:
             # of the density in z: the Jacobian of the lattice is computed from e and does not suffer
             slope = np.abs(np.diff(log_density - log_width, axis=1, append=0.0))
             change += np.where(np.isfinite(slope), np.minimum(slope, 1.0), 0.0)
@@ -166,7 +173,11 @@ def _rounding_of_z(z: Array, log_q: Array, log_joint: Array, shares: Array, step
     before = np.maximum.accumulate(np.where(sound, place, 0), axis=1)
     before = np.maximum(before, np.argmax(sound, axis=1)[:, None])
     change = np.take_along_axis(change, before, axis=1)
-    return np.asarray((np.nan_to_num(shares, posinf=0.0) * ulps * change).sum(1))
+    error = ulps * change
+    total = np.cumsum(np.where(ulps >= 1.0, change, 0.0), axis=1)
+    top = np.nan_to_num(log_densities[0], nan=-np.inf).argmax(1)[:, None]
+    error += np.abs(total - np.take_along_axis(total, top, axis=1))
+    return np.asarray(np.expm1(np.minimum(error, 30.0)))
 
 
 def _line(problem: Any, x: Any, q: Distribution, batch: torch.Size) -> Evaluate:

@@ -37,7 +37,8 @@ def reference(formula: Callable[..., Any], *arguments: Any, digits: int = 50) ->
     previous = None
     for guard in (15, 15 + digits, 60 + 3 * digits, 120 + 8 * digits):
         with mpmath.workdps(digits + guard):
-            value = formula(mpmath.mp, *[mpmath.mpmathify(a) for a in arguments])
+            # the sum makes a constant of mpmath, such as mp.eps, the number that it is at this precision
+            value = 0 + formula(mpmath.mp, *[mpmath.mpmathify(a) for a in arguments])
             if previous is not None and (
                 value == previous or abs(value - previous) <= abs(value) * mpmath.mpf(10) ** (-digits - 2)
             ):

@@ -160,8 +160,9 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
     # |F(u + iθ)| <= φ(s cos θ)^K + e^{-K s cos θ}, and <= 2 K s for small s: its integral is below 2 (range + 2)
     span = 2.0 * (STEP * start + SWITCH + float(np.log(k.max())) + 4.0)
     discretisation = 2.0 * span * np.exp(-2 * np.pi * 1.5 / STEP)
-    # rounding of ψ is relative, hence that of the sum too
-    return gap, lost + above + discretisation * np.minimum(1.0, gap[0]) + 4e-14 * gap[0]
+    # rounding of ψ is relative, hence that of the sum too; above ``SWITCH`` the two terms are subtracted
+    subtracted = 16 * EPS * np.exp(-np.minimum(k * np.exp(SWITCH), 800.0))
+    return gap, lost + above + discretisation * np.minimum(1.0, gap[0]) + 4e-14 * gap[0] + subtracted
 
 
 def _product(u: Array, lw: Array) -> Array:

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Distribution, Exponential, Normal, Uniform
 
 from elbo._errors import Error, InputValueError
-from elbo.exact._laws import DEPTH, Evaluate, _line, _log_sum, law_of_weight
+from elbo.exact._laws import DEPTH, Evaluate, _line, _log_sum, _rows, law_of_weight, rounding_of_z
 from elbo.exact.multi_sample import MultiSample, _node_error
 from elbo.exact.quadrature import EPS, IntegrationError
 
@@ -55,13 +55,25 @@ def log_evidence(problem: Any, x: Any, *, tolerance: float = 1e-12) -> MultiSamp
         size = 64
         while True:
             e = np.linspace(low, high, 2 * size + 1)
-            values = evaluate(e[:, None])[1] + np.log((high - low) / (2 * size))
+            _, log_joint, z = evaluate(e[:, None])
+            values = log_joint + np.log((high - low) / (2 * size))
             fine, coarse = _log_sum(values), _log_sum(values[:, ::2]) + np.log(2.0)
-            error = _node_error(fine, coarse) + 8 * EPS * (1.0 + np.abs(fine)) + np.exp(-DEPTH + 6.0)
+            lost = rounding_of_z(_rows(z.reshape(len(e), *batch), (len(e), *batch)), [log_joint])
+            lost = (np.exp(values - fine[:, None]) * lost).sum(1)
+            error = _node_error(fine, coarse) + 8 * EPS * (1.0 + np.abs(fine)) + np.exp(-DEPTH + 6.0) + lost
             if (error <= tolerance * np.maximum(1.0, np.abs(fine))).all():
                 return _answer(fine, error, batch)
             if size >= 1 << 14:
-                raise IntegrationError(f"{2 * size} nodes leave an error of {error.max():.2g}; log_joint is not smooth")
+                raise IntegrationError(
+                    f"{2 * size} nodes leave an error of {error.max():.2g} (of that {lost.max():.2g} because z has no "
+                    "digits left at the edge of its support); use problem.log_evidence(x), or a larger tolerance"
+                )
+            if batch.numel() > 1 and size >= 1024:
+                # the posteriors lie far apart or differ much in width: a lattice for each
+                flat = x.expand(*batch, *x.shape[len(batch) :]).reshape(-1, *x.shape[len(batch) :])
+                each = [log_evidence(problem, one, tolerance=tolerance) for one in flat]
+                values, errors = (np.array([float(getattr(e, f)) for e in each]) for f in ("value", "error_bound"))
+                return _answer(values, errors, batch)
             size *= 2
 
 
@@ -110,7 +122,8 @@ def renyi_bound(problem: Any, x: Any, q: Distribution, alpha: float, *, toleranc
         fine, coarse = _log_sum(terms), _log_sum(coarse_terms)
         # a maximum at an end of the lattice: the moment lies beyond it
         edge = np.maximum(terms[:, 0], terms[:, -1]) > fine - 30.0 if problem.latent.states is None else False
-        error = _node_error(fine, coarse) + 8 * EPS * (1.0 + np.abs(fine)) + law.rounding * abs(order)
+        rounding = law.rounding_under(terms - fine[:, None]) * (abs(order) + abs(1.0 - order))
+        error = _node_error(fine, coarse) + 8 * EPS * (1.0 + np.abs(fine)) + rounding
         good = (error <= tolerance * abs(order) * (1.0 + np.abs(fine / order))) & ~np.asarray(edge)
         if (good | ~exists).all():
             value = np.where(exists, fine, np.inf) / order

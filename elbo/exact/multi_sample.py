@@ -204,7 +204,8 @@ def _bound(law: Law, ks: Array, power: float, k: Any) -> MultiSample:
         return torch.from_numpy(np.ascontiguousarray(values)).reshape(shape)
 
     log_mean = torch.from_numpy(np.array(found.log_mean)).reshape(law.batch_shape)
-    gap, gap_error = tensor(found.gap), tensor(found.error + nodes + abs(power) * law.rounding[:, None])
+    rounding = abs(power) * _rounding_of_nodes(law, power, found.log_mean)[:, None]
+    gap, gap_error = tensor(found.gap), tensor(found.error + nodes + rounding)
     top = log_mean if isinstance(k, int) else log_mean[..., None]
     value = (top - gap) / power
     error = (gap_error + _rounding(top, gap)) / abs(power)
@@ -222,6 +223,16 @@ def _node_error(fine: Array, coarse: Array) -> Array:
         change = np.abs(fine - coarse)
     change = np.where(np.isnan(change), 0.0, change)
     return np.where(change < 1e-4, change**1.25, change)
+
+
+def _rounding_of_nodes(law: Law, power: float, log_mean: Array) -> Array:
+    if not law.rounding.any():
+        return np.zeros(len(law.fine))
+    with np.errstate(divide="ignore"):
+        log_fine = np.log(law.fine)
+    with np.errstate(invalid="ignore"):
+        weighted = log_fine + power * law.log_weights - log_mean[:, None]
+    return law.rounding_under(log_fine) + law.rounding_under(np.where(np.isnan(weighted), -np.inf, weighted))
 
 
 def _rounding(log_mean: Tensor, gap: Tensor) -> Tensor:
@@ -243,7 +254,7 @@ def _given(log_weights: Any, probabilities: Any) -> Law:
     if not ((law >= 0).all() and (np.abs(law.sum(1) - 1.0) <= 1e-9).all()):
         raise InputValueError(f"probabilities sum to {law.sum(1)[:3].tolist()}; they must be >= 0 and sum to one")
     law = law / law.sum(1, keepdims=True)
-    return Law(lw, law, law, log_mean_weight(lw, law), torch.empty(0), torch.Size(shape[:-1]), np.zeros(len(lw)))
+    return Law(lw, law, law, log_mean_weight(lw, law), torch.empty(0), torch.Size(shape[:-1]), np.zeros_like(lw))
 
 
 def _check_k(k: Any) -> Array:

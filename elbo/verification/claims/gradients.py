@@ -204,6 +204,7 @@ def _model_slope(context: Context) -> Outcome:
     from math import log
 
     from elbo.exact import certify
+    from elbo.gradients import IwaeGradient
 
     zero = {"mean": _double(0.0), "log_std": _double(0.0), "model.offset": _double(0.0)}
     found = []

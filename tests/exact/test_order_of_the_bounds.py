@@ -1,0 +1,115 @@
+"""Properties of the exact values on random problems, slack 1e-11."""
+
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch.distributions import Normal
+
+from elbo import exact, problems
+
+D = torch.float64
+SLACK = 1e-11
+logits = st.floats(-8.0, 8.0)
+tables = st.integers(2, 6).flatmap(
+    lambda n: st.tuples(st.lists(logits, min_size=n, max_size=n), st.lists(logits, min_size=n, max_size=n))
+)
+positive = st.floats(-3.0, 3.0).map(lambda v: float(torch.tensor(v, dtype=D).exp()))
+
+
+def table(drawn):
+    p, q = (torch.tensor(v, dtype=D) for v in drawn)
+    joint, law = 0.5 * torch.softmax(p, 0), torch.softmax(q, 0)
+    return (joint / law).log(), law, joint.sum().log()
+
+
+@given(tables, st.integers(1, 50))
+def test_the_bounds_are_ordered(drawn, k):
+    log_w, law, evidence = table(drawn)
+    found = exact.iwae_from_weights(log_w, law, [1, k, k + 1, 10**6]).value
+    elbo = law @ log_w
+    assert abs(found[0] - elbo) <= SLACK
+    assert (found.diff() >= -SLACK).all()
+    assert (found <= evidence + SLACK).all()
+    posterior = law * torch.exp(log_w - evidence)
+    assert posterior @ log_w >= evidence - SLACK
+
+
+@given(tables)
+def test_the_gap_is_the_divergence_from_the_posterior(drawn):
+    log_w, law, evidence = table(drawn)
+    posterior = law * torch.exp(log_w - evidence)
+    divergence = (law * (law.log() - posterior.log())).sum()
+    assert abs(exact.iwae_from_weights(log_w, law, 1).gap - divergence) <= SLACK
+
+
+@given(tables, st.integers(1, 40))
+def test_equality_holds_iff_the_weights_are_constant(drawn, k):
+    log_w, law, evidence = table(drawn)
+    same = exact.iwae_from_weights(torch.full_like(log_w, float(evidence)), law, k)
+    # above s = e² the two terms of the integrand are subtracted: an ulp of e^(-K e²)
+    assert abs(same.gap) <= 1e-21
+    assert abs(same.value - evidence) <= SLACK
+    assume(float(log_w.max() - log_w.min()) > 1e-3 and float(law.min()) > 1e-3)
+    assert exact.iwae_from_weights(log_w, law, k).gap > 0
+
+
+@given(tables)
+def test_the_bias_follows_chi_squared_where_k_is_large_enough(drawn):
+    log_w, law, evidence = table(drawn)
+    w = torch.exp(log_w - evidence)
+    chi2 = float(law @ (w - 1) ** 2)
+    third = float(law @ (w - 1) ** 3)
+    fourth = float(law @ (w - 1) ** 4)
+    # the remainder is of order (μ₄ + ...)/K³: ask only where K is far above χ² and the largest weight
+    assume(chi2 > 1e-6 and chi2 < 20 and float(w.max()) < 100)
+    k = 10**6
+    gap = float(exact.iwae_from_weights(log_w, law, k).gap)
+    two_terms = chi2 / (2 * k) - (third / 3 - 0.75 * chi2**2) / k**2
+    remainder = (fourth + 10 * abs(third) * (1 + chi2) + 10 * chi2**3 + chi2 * 10) / k**3
+    assert abs(gap - two_terms) <= remainder + 1e-12 * gap
+
+
+@given(tables, st.integers(1, 30), st.floats(-20, 20))
+def test_scale_and_order_of_the_states_do_not_matter(drawn, k, shift):
+    log_w, law, _ = table(drawn)
+    found = exact.iwae_from_weights(log_w, law, k)
+    moved = exact.iwae_from_weights(log_w.flip(0) + shift, law.flip(0), k)
+    assert abs(moved.value - found.value - shift) <= moved.error_bound + found.error_bound
+    # a state split in two is the same law
+    split = exact.iwae_from_weights(torch.cat([log_w, log_w[:1]]), torch.cat([law[:1] / 2, law[1:], law[:1] / 2]), k)
+    assert abs(split.value - found.value) <= split.error_bound + found.error_bound
+
+
+@given(tables, st.floats(-2.0, 0.9), st.integers(1, 30))
+def test_the_renyi_family_rises_with_k_below_its_limit(drawn, alpha, k):
+    log_w, law, _ = table(drawn)
+    power = 1 - alpha
+    value = exact.iwae_from_weights(power * log_w, law, [1, k, k + 1])
+    bounds = value.value / power
+    assert (bounds.diff() >= -SLACK).all()
+    assert bounds[-1] <= torch.logsumexp(power * log_w + law.log(), 0) / power + SLACK
+
+
+@settings(max_examples=25)
+@given(st.floats(-3, 3), positive, st.floats(-2, 2), st.floats(-2, 2), st.floats(-1.0, 1.0))
+def test_linear_gaussians_are_ordered_too(slope, noise, x, mean, log_std):
+    problem = problems.LinearGaussian(torch.tensor(slope, dtype=D), 0.0, torch.tensor(noise, dtype=D))
+    datum, q = torch.tensor(x, dtype=D), Normal(torch.tensor(mean, dtype=D), torch.tensor(log_std, dtype=D).exp())
+    # keep the weights within what the lattice is for
+    assume(float(problem.gap(datum, q)) < 30)
+    found = exact.iwae_bound(problem, datum, q, [1, 2, 16, 10**5], tolerance=1e-9)
+    assert abs(found.value[0] - problem.elbo(datum, q)) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
+    assert (found.value.diff() >= -SLACK - 2 * found.error_bound[1:]).all()
+    assert (found.value <= problem.log_evidence(datum) + SLACK).all()
+    assert problem.eubo(datum, q) >= problem.log_evidence(datum) - SLACK
+
+
+@given(tables)
+def test_the_divergence_gap_obeys_data_processing(drawn):
+    """Merging two states of z cannot widen the gap of the ELBO."""
+    log_w, law, _ = table(drawn)
+    joint = law * log_w.exp()
+    merged_law = torch.cat([law[:1] + law[1:2], law[2:]])
+    merged_joint = torch.cat([joint[:1] + joint[1:2], joint[2:]])
+    merged = exact.iwae_from_weights((merged_joint / merged_law).log(), merged_law, 1)
+    assert merged.gap <= exact.iwae_from_weights(log_w, law, 1).gap + SLACK
