@@ -149,7 +149,7 @@ def elementwise(
             products = [None if s is None or not need else s * grad for s, need in zip(slopes, needs, strict=True)]
         else:
             with np.errstate(all="ignore"):
-                products = products_in_numpy(ctx.slopes, inputs, grad, needs)
+                products = products_in_numpy(getattr(ctx, "slopes", None), inputs, grad, needs)
         return tuple(
             [
                 product if product is None or product.shape == tensor.shape else product.sum_to_size(tensor.shape)

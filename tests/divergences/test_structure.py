@@ -12,6 +12,7 @@ from elbo.divergences._registry import find
 from elbo.divergences.infinite import PAIRS
 
 F64 = torch.float64
+mp.dps = 60
 EXAMPLES = {
     D.Beta: lambda: D.Beta(*torch.tensor([2.0, 3.0])),
     D.ContinuousBernoulli: lambda: D.ContinuousBernoulli(torch.tensor(0.3)),
