@@ -204,30 +204,25 @@ def _prefer_one(fitted: Fitted) -> None:
 
 def extend_kl(case: Case, block: Block, sizes: Sizes, others: Others) -> TermFit | None:
     """A KL-like formula outside the forms: choose few of many atoms, then name the nearest right form."""
+    for order in ((0, 1), (1, 0)):
+        for is_log, atoms, names in (
+            (True, log_type_atoms(), ("log-variance", "log-std")),
+            (False, positive_type_atoms(), ("variance", "std")),
+        ):
 
-    def signed(c: Case, i: int, shape: Sequence[int]) -> Tensor:
-        return c.normal(shape, 1.3)
+            def draw(c: Case, i: int, shape: Sequence[int], is_log: bool = is_log, mean_at: int = order[0]) -> Tensor:
+                return c.normal(shape, 1.3) if is_log or i == mean_at else c.uniform(shape, 0.3, 2.2)
 
-    for draw, atoms, names in (
-        (signed, log_type_atoms(), ("log-variance", "log-std")),
-        (positive, positive_type_atoms(), ("variance", "std")),
-    ):
-        try:
-            measured = sample(case, block, sizes, others, draw, len(atoms) + 14)
-        except FunctionError:
-            continue
-        if not np.isfinite(measured.values).all():
-            continue
-        for order in ((0, 1), (1, 0)):
-            usable = [a for a in atoms if not (draw is positive and a.text == "|μ|")]
-            features = measured.features(usable, order)
-            if not np.isfinite(features).all():
+            try:
+                measured = sample(case, block, sizes, others, draw, len(atoms) + 14)
+            except FunctionError:
+                continue
+            features = measured.features(atoms, order)
+            if not (np.isfinite(measured.values).all() and np.isfinite(features).all()):
                 continue
             result = sparse(features, measured.values)
-            if result is None or len(result[0]) > 7:
-                continue
-            kept, _ = result
-            return _nearest(measured, order, [usable[k] for k in kept], usable, names)
+            if result is not None and len(result[0]) <= 7:
+                return _nearest(measured, order, [atoms[k] for k in result[0]], atoms, names)
     return None
 
 

@@ -219,7 +219,7 @@ def judge_range(case: Case, fitted: Fitted, intercept: float, others: Others = n
                     "argument is clamped",
                     evidence=evidence(yours, wanted, f"{spread.symbol} = {s:g}"),
                 )
-            elif np.isfinite(yours) and not (abs(s) > 8 and not spread.positive):
+            elif np.isfinite(yours) and (1e-3 <= s <= 20 if spread.positive else abs(s) <= 8):
                 case.find(
                     "algebra-slip",
                     f"the value follows {formula_of(fitted.term)} near σ = 1 and leaves it at {spread.symbol} = {s:g}",

@@ -286,6 +286,7 @@ def _unexplained(case: Case) -> None:
             evidence={"yours": values[:2], "expected": "different values", "where": "two random q"},
             fix="F.kl_div(log_p, q, reduction='none').sum(dim=-1)",
         )
+        case.maybe("kl-div-misuse", "reverse-kl")
         return
     case.find(
         "algebra-slip",

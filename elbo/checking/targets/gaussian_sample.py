@@ -89,7 +89,8 @@ def _judge_noise(case: Case, a: Tensor, b: Tensor, zero: Tensor, draws: list[Dra
     """Each coordinate must have its own noise, and enter linearly."""
     one = _run(case, a, b, lambda d: torch.ones(math.prod(d.shape))) - zero
     two = _run(case, a, b, lambda d: torch.full((math.prod(d.shape),), 2.0)) - zero
-    if not torch.allclose(two, 2 * one, rtol=1e-6, atol=1e-9):
+    minus = _run(case, a, b, lambda d: -torch.ones(math.prod(d.shape))) - zero
+    if not (torch.allclose(two, 2 * one, rtol=1e-6, atol=1e-9) and torch.allclose(minus, -one, rtol=1e-6, atol=1e-9)):
         case.find("noise-scale", "the draw is not linear in the standard normal noise", fix=FIX)
     size = sum(math.prod(d.shape) for d in draws)
     if size < zero.numel():

@@ -213,8 +213,16 @@ def points(case: Case, fitted: Fitted, sizes: _sizes.Sizes, name: str, scaled: b
             "not-normalised", "a log-likelihood for binary x only; for grey values between 0 and 1 it is not a density"
         )
     else:
-        far = 100.0 + case.normal(shape)
-        ordinary.append(("data near 100", back([far + case.normal(shape), far, *[torch.ones(shape)] * len(extra)])))
+        far = 200.0 + case.normal(shape)
+        near = 0.001 * case.normal(shape)
+        unit = [torch.ones(shape)] * len(extra)
+        ordinary.append(("a reconstruction within 0.001 of the data", back([x + near, x, *unit])))
+        ordinary.append(
+            (
+                "pixel values near 200 and a reconstruction within 0.1",
+                back([far + 0.1 * case.normal(shape), far, *unit]),
+            )
+        )
     check_single(case, ordinary)
 
 

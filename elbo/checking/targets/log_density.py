@@ -37,6 +37,7 @@ def wrong_atoms() -> list[Atom]:
         Atom("log s", lambda z, m, s: s.log()),
         Atom("(z−μ)²/s", lambda z, m, s: (z - m) ** 2 / s),
         Atom("(z−μ)²/s²", lambda z, m, s: (z - m) ** 2 / s**2),
+        Atom("(z−μ)²/s⁴", lambda z, m, s: (z - m) ** 2 / s**4),
     ]
 
 

@@ -358,6 +358,14 @@ def _unexplained(case: Case, layout: Layout, sizes: _sizes.Sizes) -> None:
         moved = [t * 0.8 + 0.1 if i in positions else t for i, t in enumerate(tensors)]
         if abs(case.subject.total(*moved) - yours) < 1e-12 * max(abs(yours), 1.0):
             touched.append(words)
+    if touched == ["(mean, spread)"]:
+        case.find(
+            "effective-beta",
+            "the value does not depend on (mean, spread): there is no KL, β = 0",
+            effect="an autoencoder without a prior: the posterior collapses to a point",
+            evidence={"yours": 0.0, "expected": 1.0, "where": "weight of the KL"},
+        )
+        return
     if case.noisy:
         case.find(
             "biased-estimator", "its exact expectation over the noise is no likelihood plus KL in any parametrisation"

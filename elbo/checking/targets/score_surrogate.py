@@ -90,7 +90,7 @@ def judge(case: Case) -> None:
         case.find("sign-flipped", "the mean gradient is −∇E f(b)", evidence=numbers, fix=FIX)
         return
     detached = expected_gradient(case, frozen, logits, 1)
-    for sign in (1.0, -1.0):
+    for sign in (1.0, -1.0) if not _same(yours, exact) else ():
         if _same(sign * detached, exact):
             case.find(
                 "reward-not-detached",
@@ -104,7 +104,7 @@ def judge(case: Case) -> None:
                 case.find("sign-flipped", "the mean gradient of the score term is −∇E f(b)", evidence=numbers, fix=FIX)
             return
     factor = _factor(yours, exact)
-    if factor is not None and factor > 0 and _factor(two, exact_two) is not None:
+    if factor is not None and factor > 0 and not _same(yours, exact) and _factor(two, exact_two) is not None:
         if close(factor, 1 / 3, 1e-6):
             case.find(
                 "wrong-axis",
