@@ -84,7 +84,7 @@ DERIVATIONS = (
             Wrong((1 + gamma) * elbo, "The weight is applied to the whole ELBO."),
         ),
         instances=(linear,),
-        sources=(S3("lines 183-185"), HIGGINS_2017("eq. 4")),
+        sources=(S3("lines 183-185"), HIGGINS_2017("the objective with the weight beta")),
         implements=("elbo.bounds",),
     ),
     Derivation(
@@ -122,7 +122,7 @@ DERIVATIONS = (
             Wrong(MutualInformation(joint, n, z), "The divergence is read as the information in the code alone."),
             Wrong(MutualInformation(joint, n, z) - KL(aggregate, prior), "The second term is subtracted."),
         ),
-        sources=(S3("lines 199-211"), HOFFMAN_JOHNSON_2016("eq. 4-7")),
+        sources=(S3("lines 199-211"), HOFFMAN_JOHNSON_2016("the decomposition of the averaged divergence")),
         sizes={n: 2},
     ),
     Derivation(
@@ -162,7 +162,7 @@ DERIVATIONS = (
                 "The divergences of the coordinates are subtracted.",
             ),
         ),
-        sources=(S3("lines 183-185"), CHEN_2018("eq. 2")),
+        sources=(S3("lines 183-185"), CHEN_2018("the decomposition of the averaged divergence")),
         depends_on=("elbo-surgery",),
     ),
 )

@@ -109,7 +109,7 @@ DERIVATIONS = (
             Wrong(a**2 / (a**2 + b**2), "The temperature is set to one half: that is another law."),
         ),
         instances=(arrivals,),
-        sources=(S0("line 43"), MADDISON_2017("section 2.1"), JANG_2017("section 2.1")),
+        sources=(S0("line 43"), MADDISON_2017("the Gumbel-max trick"), JANG_2017("section 2, the Gumbel-max trick")),
     ),
     Derivation(
         title="The relaxed coin is biased",
@@ -132,7 +132,11 @@ DERIVATIONS = (
             Wrong(log(odds) / (odds - 1), "The mean of the reciprocal is taken for that of the draw."),
         ),
         instances=(loaded,),
-        sources=(S0("line 43"), MADDISON_2017("section 3.3"), JANG_2017("section 2.2")),
+        sources=(
+            S0("line 43"),
+            MADDISON_2017("the concrete random variable"),
+            JANG_2017("section 2, the Gumbel-softmax law"),
+        ),
         depends_on=("gumbel-max",),
     ),
     Derivation(
@@ -162,7 +166,7 @@ DERIVATIONS = (
             ),
         ),
         instances=(cosine,),
-        sources=(S0("line 29"), DAVIDSON_2018("eq. 14")),
+        sources=(S0("line 29"), DAVIDSON_2018("the divergence from the uniform law")),
         implements=("elbo.kl",),
     ),
     Derivation(
@@ -181,7 +185,7 @@ DERIVATIONS = (
             Wrong(1 + Derivative(log_c, kappa), "The variance of the direction is taken for its mean."),
         ),
         instances=(cosine,),
-        sources=(S0("line 29"), DAVIDSON_2018("appendix B")),
+        sources=(S0("line 29"), DAVIDSON_2018("the appendix on the divergence from the uniform law")),
         implements=("elbo.kl",),
         depends_on=("von-mises-fisher-uniform",),
     ),

@@ -166,7 +166,7 @@ DERIVATIONS = (
             ),
         ),
         instances=(linear,),
-        sources=(S2("line 17"), TIPPING_BISHOP_1999("section 3.2")),
+        sources=(S2("line 17"), TIPPING_BISHOP_1999("the marginal law of the data")),
         depends_on=("mixture-evidence",),
     ),
 )

@@ -85,7 +85,11 @@ DERIVATIONS = (
             ),
             Wrong(E(joint, log(guess)) - Entropy(pz), "The entropy is subtracted."),
         ),
-        sources=(S3("lines 199-211"), BARBER_AGAKOV_2003("eq. 3"), POOLE_2019("section 2.1")),
+        sources=(
+            S3("lines 199-211"),
+            BARBER_AGAKOV_2003("the lower bound on mutual information"),
+            POOLE_2019("the Barber-Agakov bound"),
+        ),
     ),
     Derivation(
         title="The rate bounds mutual information from above",
@@ -113,7 +117,11 @@ DERIVATIONS = (
             Wrong(information - KL(pz, reference), "The marginal's divergence is subtracted."),
             Wrong(information, "The bound is turned around.", relation="<="),
         ),
-        sources=(S3("lines 199-211"), ALEMI_2018("section 2.2"), POOLE_2019("eq. 1")),
+        sources=(
+            S3("lines 199-211"),
+            ALEMI_2018("the variational upper bound on mutual information (rate)"),
+            POOLE_2019("the upper bound by a variational marginal"),
+        ),
     ),
     Derivation(
         title="Noise-contrastive estimation bounds mutual information",
@@ -156,6 +164,10 @@ DERIVATIONS = (
                 relation=">=",
             ),
         ),
-        sources=(S3("lines 199-211"), OORD_2018("appendix A.1"), POOLE_2019("section 2.3")),
+        sources=(
+            S3("lines 199-211"),
+            OORD_2018("the appendix on mutual information and InfoNCE"),
+            POOLE_2019("the multi-sample bounds"),
+        ),
     ),
 )

@@ -87,7 +87,7 @@ DERIVATIONS = (
             Wrong(minor, "Any direction is thought to give the error of the best."),
         ),
         instances=(ellipse,),
-        sources=(S4("line 20"), BALDI_HORNIK_1989("fact 3")),
+        sources=(S4("line 20"), BALDI_HORNIK_1989("the landscape of the linear autoencoder")),
     ),
     Derivation(
         title="Stationary points of the linear autoencoder",
@@ -119,7 +119,11 @@ DERIVATIONS = (
             ),
         ),
         instances=(numbers,),
-        sources=(S4("line 20"), TIPPING_BISHOP_1999("section 3.2"), LUCAS_2019("section 4")),
+        sources=(
+            S4("line 20"),
+            TIPPING_BISHOP_1999("the maximum-likelihood solution"),
+            LUCAS_2019("the stationary points of the linear VAE"),
+        ),
         depends_on=("linear-decoder-evidence",),
     ),
 )

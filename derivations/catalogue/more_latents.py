@@ -100,7 +100,11 @@ DERIVATIONS = (
                 "The divergence in the other direction.",
             ),
         ),
-        sources=(S3("lines 140-181"), AGAKOV_BARBER_2004("section 2"), MAALOE_2016("eq. 3")),
+        sources=(
+            S3("lines 140-181"),
+            AGAKOV_BARBER_2004("the auxiliary bound"),
+            MAALOE_2016("the bound with auxiliary variables"),
+        ),
     ),
     Derivation(
         title="The divergence of a hierarchy",
@@ -134,7 +138,7 @@ DERIVATIONS = (
                 "The top code is drawn from the prior and not from the encoder.",
             ),
         ),
-        sources=(S3("lines 154-158"), KINGMA_2016("section 2.1")),
+        sources=(S3("lines 154-158"), KINGMA_2016("several layers of latent variables")),
         sizes={x: 1},
     ),
     Derivation(
@@ -160,7 +164,7 @@ DERIVATIONS = (
             Wrong(log(evidence) + KL(q, prior), "Information in the code is thought to raise the bound."),
             Wrong(log(evidence) - KL(prior, q), "The divergence in the other direction."),
         ),
-        sources=(S3("lines 165-181"), CHEN_2017("section 2.1")),
+        sources=(S3("lines 165-181"), CHEN_2017("when the latent code is ignored")),
         implements=("elbo.bounds",),
     ),
     Derivation(
@@ -199,7 +203,7 @@ DERIVATIONS = (
                 parameters={delta: 0.3},
             ),
         ),
-        sources=(S3("lines 165-181"), KINGMA_2016("section 3.3")),
+        sources=(S3("lines 165-181"), KINGMA_2016("free bits")),
         implements=("elbo.bounds",),
     ),
 )

@@ -247,6 +247,6 @@ DERIVATIONS = (
             ),
         ),
         instances=(decoder,),
-        sources=(S2("lines 163-165"), RYBKIN_2021("section 3")),
+        sources=(S2("lines 163-165"), RYBKIN_2021("the weight as the variance of the decoder")),
     ),
 )

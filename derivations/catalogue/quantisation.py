@@ -172,7 +172,11 @@ DERIVATIONS = (
             Wrong(E(noise, log(smooth / noise)) - KL(noise, inside), "The gap is subtracted."),
         ),
         instances=(pixel,),
-        sources=(S3("lines 189-197"), THEIS_2016("section 3.1"), HO_2019("eq. 9-11")),
+        sources=(
+            S3("lines 189-197"),
+            THEIS_2016("uniform noise on discrete data"),
+            HO_2019("variational dequantization"),
+        ),
     ),
     Derivation(
         title="Dequantisation with several draws",
@@ -202,7 +206,7 @@ DERIVATIONS = (
             Wrong(E(noise, log(smooth / noise)), "Two draws are thought to give the bound of one."),
         ),
         instances=(pixel,),
-        sources=(S3("lines 189-197"), HOOGEBOOM_2020("section 3.2")),
+        sources=(S3("lines 189-197"), HOOGEBOOM_2020("importance-weighted dequantization")),
         depends_on=("dequantisation",),
     ),
 )

@@ -162,10 +162,10 @@ def iwae_always_reaches_the_evidence() -> Evaluation:
         (
             Comparison("L_k at k = 100000 when q misses a code, said to be log p(x)", far, "=", evidence, 1e-3),
             Comparison(
-                "log of the mean of a single draw of two weights 0.6, 0.6, said to be below log p(x) = log 0.5",
-                math.log(0.6),
+                "log of a single weight 0.8 in a model with p(x) = 0.6, said to be at most log p(x)",
+                math.log(0.8),
                 "<=",
-                math.log(0.5),
+                evidence,
             ),
         ),
         Comparison("L_k there, against the log of the mass reached", far, "=", math.log(0.5), 1e-6),
