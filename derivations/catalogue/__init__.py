@@ -1,4 +1,5 @@
-"""The catalogue: one file a subject, each with a tuple ``DERIVATIONS``. A new file is found, judged, tested and printed without more.
+"""The catalogue: one file a subject, each with a tuple ``DERIVATIONS``. A new file is found, judged, tested and
+printed without more.
 
 How a file looks (see ``posterior_route.py`` for one in full)::
 
@@ -10,8 +11,9 @@ How a file looks (see ``posterior_route.py`` for one in full)::
     likelihood, posterior, evidence = Density("p", x, given=z), Density("p", z, given=x), Density("p", x)
 
     model = Model(
-        primitives=(prior, likelihood, q),                       # these may be anything; p(x), p(x, z), p(z | x) follow from them
-        definitions=(Definition("Bayes", posterior, likelihood * prior / evidence),),   # used from left to right; judged on tables
+        primitives=(prior, likelihood, q),                       # these may be anything; p(x), p(x, z), p(z | x)
+        follow from them definitions=(Definition("Bayes", posterior, likelihood * prior / evidence),),   # used from
+        left to right; judged on tables
     )
 
     DERIVATIONS = (
@@ -25,10 +27,10 @@ How a file looks (see ``posterior_route.py`` for one in full)::
         ),
     )
 
-A step is ``previous relation expression``; it cites exactly the rules that it needs (``derivations.language.RULES``, and the
-definitions of its model by name). Each step must be confirmed by two witnesses: the rules always; tables unless vectors, derivatives by
-variables or roots are involved; moments, quadrature and draws where there are ``instances``. A bound is an identity and then
-``Step(..., "Gibbs", relation=">=")``.
+A step is ``previous relation expression``; it cites exactly the rules that it needs (``derivations.language.RULES``,
+and the definitions of its model by name). Each step must be confirmed by two witnesses: the rules always; tables unless
+vectors, derivatives by variables or roots are involved; moments, quadrature and draws where there are ``instances``.
+A bound is an identity and then ``Step(..., "Gibbs", relation=">=")``.
 """
 
 import importlib

@@ -69,7 +69,7 @@ def _biased() -> Derivation:
     q1, q2 = Density("q1", z1, given=x, latex="q_{1}"), Density("q2", z2, given=x, latex="q_{2}")
     pair = Density("q", (z1, z2), given=x)
     p1, p2 = Density("p", z1), Density("p", z2)
-    lik, ev = Density("p", x, given=(z1, z2)), Density("p", x)
+    lik = Density("p", x, given=(z1, z2))
     post = Density("p", (z1, z2), given=x)
     tau = 2 * w**2 + r**2
     mean = w * x / tau
@@ -85,7 +85,8 @@ def _biased() -> Derivation:
         title="A restricted family biases the optimum of variational EM",
         slug="variational-em-bias",
         statement=r"For $x = w (z_{1} + z_{2}) + r\, \varepsilon$ the best factorised $q$ leaves a gap"
-        r" $\log \left((w^{2} + r^{2}) / (r \sqrt{2 w^{2} + r^{2}})\right)$, which grows with $w$: maximising the ELBO over $w$ as well"
+        r" $\log \left((w^{2} + r^{2}) / (r \sqrt{2 w^{2} + r^{2}})\right)$, which grows with $w$: maximising the"
+        r" ELBO over $w$ as well"
         r" prefers a smaller $w$ than maximum likelihood does.",
         model=Model(
             primitives=(p1, p2, lik, q1, q2),
@@ -135,7 +136,8 @@ def _biased() -> Derivation:
                     "log of a product",
                     "mean of z1",
                 ),
-                note="The squares cancel, and what is left is a multiple of (E z1 − mean)(E z2 − mean): one mean suffices.",
+                note="The squares cancel, and what is left is a multiple of (E z1 − mean)(E z2 − mean): one mean"
+                " suffices.",
             ),
             Step(log((w**2 + r**2) / (r * tau**half)), "log of a product"),
         ),
@@ -195,7 +197,8 @@ DERIVATIONS = (
     Derivation(
         title="The M-step needs only the expected complete log likelihood",
         slug="em-m-step",
-        statement=r"With $q = p_{\theta'}(z \mid x)$ the ELBO of $\theta$ is $\mathbb{E}_{p_{\theta'}(z \mid x)}[\log p_{\theta}(x, z)]$ plus"
+        statement=r"With $q = p_{\theta'}(z \mid x)$ the ELBO of $\theta$ is $\mathbb{E}_{p_{\theta'}(z \mid"
+        r" x)}[\log p_{\theta}(x, z)]$ plus"
         r" an entropy that does not depend on $\theta$.",
         model=model,
         start=E(old_posterior, log(joint / old_posterior)),
@@ -218,7 +221,8 @@ DERIVATIONS = (
     Derivation(
         title="EM does not decrease the likelihood",
         slug="em-monotone",
-        statement=r"$\log p_{\theta}(x) - \log p_{\theta'}(x)$ is the gain in expected complete log likelihood plus a divergence; so"
+        statement=r"$\log p_{\theta}(x) - \log p_{\theta'}(x)$ is the gain in expected complete log likelihood plus"
+        r" a divergence; so"
         r" a gain is passed on in full.",
         model=model,
         start=log(evidence) - log(old_evidence),
@@ -252,7 +256,8 @@ DERIVATIONS = (
     Derivation(
         title="Variational EM improves the bound only",
         slug="variational-em",
-        statement=r"For any $q$ the change of $\log p$ is the change of the ELBO plus the change of the gap: the ELBO can rise while"
+        statement=r"For any $q$ the change of $\log p$ is the change of the ELBO plus the change of the gap: the"
+        r" ELBO can rise while"
         r" $\log p(x)$ falls.",
         model=model,
         start=log(evidence) - log(old_evidence),

@@ -1,4 +1,6 @@
-"""The divergence between Gaussians in closed form: one dimension, diagonal, full covariance; its pieces; its accurate form."""
+"""The divergence between Gaussians in closed form: one dimension, diagonal, full covariance; its pieces; its
+accurate form.
+"""
 
 from fractions import Fraction
 
@@ -65,7 +67,8 @@ def _one_dimension() -> tuple[Derivation, ...]:
     pair = Derivation(
         title="KL divergence between two normal laws",
         slug="gaussian-kl",
-        statement=r"For $q = N(m, s^{2})$ and $p = N(n, t^{2})$ the divergence is $\log(t/s) + (s^{2} + (m - n)^{2})/(2 t^{2}) - 1/2$.",
+        statement=r"For $q = N(m, s^{2})$ and $p = N(n, t^{2})$ the divergence is $\log(t/s) + (s^{2} + (m -"
+        r" n)^{2})/(2 t^{2}) - 1/2$.",
         model=model,
         start=KL(q, p),
         steps=(
@@ -105,7 +108,8 @@ def _one_dimension() -> tuple[Derivation, ...]:
     entropy = Derivation(
         title="Entropy of a normal law",
         slug="gaussian-entropy",
-        statement=r"The differential entropy of $N(m, s^{2})$ is $\tfrac{1}{2} \log(2 \pi) + \log s + \tfrac{1}{2}$ nats; it is"
+        statement=r"The differential entropy of $N(m, s^{2})$ is $\tfrac{1}{2} \log(2 \pi) + \log s + \tfrac{1}{2}$"
+        r" nats; it is"
         r" negative for small $s$.",
         model=model,
         start=Entropy(q),
@@ -163,8 +167,10 @@ def _accurate() -> Derivation:
     return Derivation(
         title="The form of the Gaussian divergence that keeps its digits",
         slug="gaussian-kl-accurate",
-        statement=r"With log variances $\kappa$ of $q$ and $\lambda$ of $p$ and $\Phi(t) = e^{t} - 1 - t$, the textbook form equals"
-        r" $\tfrac{1}{2} \left(\Phi(\kappa - \lambda) + (m - n)^{2} e^{-\lambda}\right)$, a sum of terms that are not negative: nothing"
+        statement=r"With log variances $\kappa$ of $q$ and $\lambda$ of $p$ and $\Phi(t) = e^{t} - 1 - t$, the"
+        r" textbook form equals"
+        r" $\tfrac{1}{2} \left(\Phi(\kappa - \lambda) + (m - n)^{2} e^{-\lambda}\right)$, a sum of terms that are"
+        r" not negative: nothing"
         r" cancels near equality.",
         model=Model(definitions=(Definition("definition of Φ", phi, exp(k - l) - 1 - (k - l)),)),
         start=half * (l - k + (exp(k) + (m - n) ** 2) / exp(l) - 1),
@@ -309,7 +315,8 @@ def _full() -> tuple[Derivation, ...]:
     pair = Derivation(
         title="KL divergence between two Gaussians with full covariance",
         slug="gaussian-kl-full",
-        statement=r"For $q = N(m, \Sigma)$ and $p = N(n, \Lambda)$ the divergence is $\tfrac{1}{2} (\operatorname{tr}(\Lambda^{-1} \Sigma) +"
+        statement=r"For $q = N(m, \Sigma)$ and $p = N(n, \Lambda)$ the divergence is $\tfrac{1}{2}"
+        r" (\operatorname{tr}(\Lambda^{-1} \Sigma) +"
         r" (m - n)^{\top} \Lambda^{-1} (m - n) - d + \log\det \Lambda - \log\det \Sigma)$.",
         model=Model(
             primitives=(q, p),
@@ -382,7 +389,8 @@ def _full() -> tuple[Derivation, ...]:
     standard = Derivation(
         title="KL divergence from a Gaussian with full covariance to N(0, I)",
         slug="gaussian-kl-standard",
-        statement=r"For $q = N(m, \Sigma)$ and $p = N(0, I)$ the divergence is $\tfrac{1}{2} (\operatorname{tr} \Sigma + \|m\|^{2} - d -"
+        statement=r"For $q = N(m, \Sigma)$ and $p = N(0, I)$ the divergence is $\tfrac{1}{2} (\operatorname{tr}"
+        r" \Sigma + \|m\|^{2} - d -"
         r" \log\det \Sigma)$; the sum over the diagonal alone is right only for a diagonal $\Sigma$.",
         model=Model(
             primitives=(q, p),

@@ -80,7 +80,8 @@ DERIVATIONS = (
     Derivation(
         title="The average weight is an unbiased estimate of the evidence",
         slug="evidence-estimate",
-        statement=r"The mean of two weights $w = p(x \mid z)\, p(z) / q(z \mid x)$ has expectation $p(x)$; so has the mean of any number.",
+        statement=r"The mean of two weights $w = p(x \mid z)\, p(z) / q(z \mid x)$ has expectation $p(x)$; so has"
+        r" the mean of any number.",
         model=latent,
         start=E(pair, half * (weight_u + weight_v)),
         steps=(
@@ -105,7 +106,8 @@ DERIVATIONS = (
     Derivation(
         title="The variance of a weighted draw is not negative, and zero for the best proposal",
         slug="importance-sampling-variance",
-        statement=r"The second moment of $(p/q) f$ is its variance plus $(\mathbb{E}_{p} f)^{2}$; so no proposal goes below that.",
+        statement=r"The second moment of $(p/q) f$ is its variance plus $(\mathbb{E}_{p} f)^{2}$; so no proposal"
+        r" goes below that.",
         model=with_best,
         start=E(q, (p / q * f) ** 2),
         steps=(
@@ -127,7 +129,8 @@ DERIVATIONS = (
     Derivation(
         title="The best proposal is proportional to |f| p",
         slug="importance-sampling-optimal",
-        statement=r"For positive $f$ the proposal $q^{*} = f p / \mathbb{E}_{p} f$ attains the least second moment: every draw gives the same"
+        statement=r"For positive $f$ the proposal $q^{*} = f p / \mathbb{E}_{p} f$ attains the least second moment:"
+        r" every draw gives the same"
         r" number.",
         model=with_best,
         start=E(best, (p / best * f) ** 2),
@@ -143,6 +146,7 @@ DERIVATIONS = (
         instances=(general,),
         sources=(S3("line 76"), KAHN_MARSHALL_1953("section 2")),
         depends_on=("importance-sampling-variance",),
+        silent=("moments",),
         conditions=(
             "f is positive; in general |f| takes its place and the variance is (E|f|)² − (E f)², which is not zero",
         ),
@@ -150,7 +154,8 @@ DERIVATIONS = (
     Derivation(
         title="What sampling from the prior costs",
         slug="prior-sampling-variance",
-        statement=r"The variance of $p(x \mid z)$ for $z$ drawn from the prior is $p(x)^{2}$ times the $\chi^{2}$ divergence of the posterior"
+        statement=r"The variance of $p(x \mid z)$ for $z$ drawn from the prior is $p(x)^{2}$ times the $\chi^{2}$"
+        r" divergence of the posterior"
         r" from the prior: few draws hit where the posterior is.",
         model=latent,
         start=E(prior, (likelihood - evidence) ** 2),

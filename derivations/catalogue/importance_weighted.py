@@ -80,7 +80,8 @@ def _jackknife() -> Derivation:
     return Derivation(
         title="The jackknife removes the bias of order 1/K",
         slug="iwae-jackknife",
-        statement=r"If $L_{K} = \log p(x) - \chi^{2}/(2K) + R_{K}$, then $K L_{K} - (K - 1) L_{K-1}$ has no term of order $1/K$; what is left"
+        statement=r"If $L_{K} = \log p(x) - \chi^{2}/(2K) + R_{K}$, then $K L_{K} - (K - 1) L_{K-1}$ has no term of"
+        r" order $1/K$; what is left"
         r" comes from the remainder, and the result is no bound.",
         model=Model(
             definitions=(
@@ -121,7 +122,8 @@ DERIVATIONS = (
     Derivation(
         title="The gap of the importance weighted bound is a divergence",
         slug="iwae-gap",
-        statement=r"$\log p(x) - L_{2}$ is the divergence of the two draws from an extended target, so $L_{2} \leq \log p(x)$; the same"
+        statement=r"$\log p(x) - L_{2}$ is the divergence of the two draws from an extended target, so $L_{2} \leq"
+        r" \log p(x)$; the same"
         r" holds for every $K$.",
         model=model,
         start=log(evidence),
@@ -145,7 +147,8 @@ DERIVATIONS = (
         instances=(linear,),
         sources=(S3("lines 102-116"), DOMKE_SHELDON_2018("theorem 1"), CREMER_2017("section 3")),
         conditions=(
-            "the limit for K to infinity is log p(x) if q is positive wherever the posterior is and E|log w| is finite; if q misses part"
+            "the limit for K to infinity is log p(x) if q is positive wherever the posterior is and E|log w| is"
+            " finite; if q misses part"
             " of the support, the limit is the log of the joint mass where q is positive",
         ),
         implements=("elbo.bounds.iwae",),
@@ -154,7 +157,8 @@ DERIVATIONS = (
     Derivation(
         title="The importance weighted bound from Jensen's inequality",
         slug="iwae-jensen",
-        statement=r"The logarithm is concave, so the expected log of the mean weight is at most the log of the expected mean weight,"
+        statement=r"The logarithm is concave, so the expected log of the mean weight is at most the log of the"
+        r" expected mean weight,"
         r" $\log p(x)$.",
         model=model,
         start=E(pair, log(mean2)),
@@ -179,7 +183,8 @@ DERIVATIONS = (
     Derivation(
         title="Two draws are better than one",
         slug="iwae-monotone",
-        statement=r"$L_{2} - L_{1}$ is a divergence: of the two draws from the pair reweighted by $w_{1} / \tfrac{1}{2}(w_{1} + w_{2})$, which"
+        statement=r"$L_{2} - L_{1}$ is a divergence: of the two draws from the pair reweighted by $w_{1} /"
+        r" \tfrac{1}{2}(w_{1} + w_{2})$, which"
         r" is normalised because the draws are exchangeable.",
         model=model,
         start=E(pair, log(mean2)),
@@ -203,11 +208,13 @@ DERIVATIONS = (
         sources=(S3("line 102"), BURDA_2016("theorem 1")),
         implements=("elbo.bounds.iwae",),
         depends_on=("iwae-gap",),
+        silent=("moments",),
     ),
     Derivation(
         title="Three draws are better than two",
         slug="iwae-monotone-next",
-        statement=r"$L_{3} - L_{2}$ is a divergence as well; the density $\frac{\text{mean of the first } K}{\text{mean of all}}\, q \cdots q$ is"
+        statement=r"$L_{3} - L_{2}$ is a divergence as well; the density $\frac{\text{mean of the first }"
+        r" K}{\text{mean of all}}\, q \cdots q$ is"
         r" normalised for every $K$, which is the step of the induction.",
         model=model3,
         start=E(triple, log(mean3)),
@@ -241,7 +248,8 @@ DERIVATIONS = (
     Derivation(
         title="The leading bias of the importance weighted bound",
         slug="iwae-bias",
-        statement=r"Half the second moment of the relative error of the mean of two weights is $\chi^{2}(p(z \mid x) \,\|\, q) / (2 \cdot 2)$; by"
+        statement=r"Half the second moment of the relative error of the mean of two weights is $\chi^{2}(p(z \mid"
+        r" x) \,\|\, q) / (2 \cdot 2)$; by"
         r" $-\log(1 + t) = -t + t^{2}/2 - \dots$ the bias of $L_{K}$ is $\chi^{2}/(2K) + O(K^{-2})$.",
         model=model,
         start=half * E(pair, (mean2 / evidence - 1) ** 2),
@@ -284,7 +292,8 @@ DERIVATIONS = (
         instances=(linear,),
         sources=(NOWOZIN_2018("proposition 1"), DOMKE_SHELDON_2018("theorem 3")),
         conditions=(
-            "the expansion of the logarithm under the expectation needs moments of the weight (four or more) and E[1 / mean weight]; where"
+            "the expansion of the logarithm under the expectation needs moments of the weight (four or more) and"
+            " E[1 / mean weight]; where"
             " the χ² divergence is infinite the bias is not of order 1/K",
         ),
         implements=("elbo.bounds.iwae",),

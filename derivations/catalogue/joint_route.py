@@ -1,4 +1,6 @@
-"""The route from the joints: the chain rule of the divergence, and the loss of the VAE up to the entropy of the data."""
+"""The route from the joints: the chain rule of the divergence, and the loss of the VAE up to the entropy of the
+data.
+"""
 
 from derivations.catalogue._sources import COVER_THOMAS, KINGMA_WELLING_2019, S1
 from derivations.language import (
@@ -57,7 +59,8 @@ DERIVATIONS = (
     Derivation(
         title="Chain rule of the divergence",
         slug="joint-kl-chain-rule",
-        statement="The divergence of two joints is that of their marginals plus the expected divergence of their conditionals.",
+        statement="The divergence of two joints is that of their marginals plus the expected divergence of their"
+        " conditionals.",
         model=model,
         start=KL(q_joint, joint),
         steps=(
@@ -92,14 +95,16 @@ DERIVATIONS = (
         instances=(linear,),
         sources=(S1("lines 34-39"), COVER_THOMAS("theorem 2.5.3")),
         conditions=(
-            "A1 of the source: the reconstruction and the input are one variable x; both joints are laws of (x, z), and no third"
+            "A1 of the source: the reconstruction and the input are one variable x; both joints are laws of (x, z),"
+            " and no third"
             " variable is summed over",
         ),
     ),
     Derivation(
         title="The loss of the joint route",
         slug="joint-route-loss",
-        statement=r"$\mathrm{KL}[p_{\mathrm{data}}(x)\, q(z \mid x) \,\|\, p(x, z)]$ is minus the expected ELBO minus the entropy of the data;"
+        statement=r"$\mathrm{KL}[p_{\mathrm{data}}(x)\, q(z \mid x) \,\|\, p(x, z)]$ is minus the expected ELBO"
+        r" minus the entropy of the data;"
         r" the divergence from the posterior cancels between its two parts.",
         model=model,
         start=KL(q_joint, joint),
@@ -125,7 +130,8 @@ DERIVATIONS = (
             Step(
                 E(data, -E(q, log(likelihood)) + KL(q, prior)) - Entropy(data),
                 "linearity",
-                note="The two divergences from the posterior cancel exactly. The entropy of the data does not depend on q or p.",
+                note="The two divergences from the posterior cancel exactly. The entropy of the data does not"
+                " depend on q or p.",
             ),
         ),
         wrong=(
@@ -143,10 +149,13 @@ DERIVATIONS = (
         instances=(linear,),
         sources=(S1("lines 40-46"), KINGMA_WELLING_2019("section 2.7")),
         conditions=(
-            "the marginal of x under the encoder's joint is the law of the data and has no parameters: this is why its entropy is constant",
-            "the entropy of the data is finite; for an empirical law and a continuous model it is not, and the cross-entropy takes the place"
+            "the marginal of x under the encoder's joint is the law of the data and has no parameters: this is why"
+            " its entropy is constant",
+            "the entropy of the data is finite; for an empirical law and a continuous model it is not, and the"
+            " cross-entropy takes the place"
             " of the divergence",
-            "A2 of the source: the encoder is Gaussian; a choice of the family of q, which this derivation does not use",
+            "A2 of the source: the encoder is Gaussian; a choice of the family of q, which this derivation does not"
+            " use",
         ),
         implements=("elbo.bounds.elbo",),
         depends_on=("joint-kl-chain-rule",),
@@ -154,7 +163,8 @@ DERIVATIONS = (
     Derivation(
         title="What the loss bounds",
         slug="joint-route-bound",
-        statement="The divergence of the joints is an upper bound of the divergence of the model from the data; the slack is the expected"
+        statement="The divergence of the joints is an upper bound of the divergence of the model from the data; the"
+        " slack is the expected"
         " divergence from the posterior.",
         model=model,
         start=KL(q_joint, joint),

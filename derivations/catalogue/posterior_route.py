@@ -49,7 +49,8 @@ DERIVATIONS = (
     Derivation(
         title="KL divergence to the posterior",
         slug="posterior-kl",
-        statement=r"The divergence of any $q(z \mid x)$ from the posterior is its divergence from the prior, minus the expected log"
+        statement=r"The divergence of any $q(z \mid x)$ from the posterior is its divergence from the prior, minus"
+        r" the expected log"
         r" likelihood, plus the log evidence.",
         model=model,
         start=KL(q, posterior),
@@ -68,7 +69,8 @@ DERIVATIONS = (
         wrong=(
             Wrong(
                 KL(q, prior) - E(q, log(likelihood)) - log(evidence),
-                "The evidence stands in the denominator of Bayes' rule, and that in the denominator of q/p: its sign turns twice.",
+                "The evidence stands in the denominator of Bayes' rule, and that in the denominator of q/p: its"
+                " sign turns twice.",
             ),
             Wrong(
                 KL(q, prior) + E(q, log(likelihood)) + log(evidence),
@@ -87,7 +89,8 @@ DERIVATIONS = (
     Derivation(
         title="The evidence is the ELBO plus a divergence",
         slug="evidence-decomposition",
-        statement=r"$\log p(x)$ is the ELBO plus the divergence of $q$ from the posterior, for every $q$; so the ELBO is a lower bound and"
+        statement=r"$\log p(x)$ is the ELBO plus the divergence of $q$ from the posterior, for every $q$; so the"
+        r" ELBO is a lower bound and"
         r" the gap is $\mathrm{KL}[q(z \mid x) \,\|\, p(z \mid x)]$.",
         model=model,
         start=log(evidence),
@@ -124,7 +127,8 @@ DERIVATIONS = (
     Derivation(
         title="The ELBO in four forms",
         slug="elbo-forms",
-        statement="The ELBO as the expected log weight, as energy plus entropy, as reconstruction minus divergence, and as evidence minus gap.",
+        statement="The ELBO as the expected log weight, as energy plus entropy, as reconstruction minus divergence,"
+        " and as evidence minus gap.",
         model=model,
         start=E(q, log(joint / q)),
         steps=(

@@ -37,8 +37,8 @@ from derivations.language.terms import (
 )
 
 __all__ = [
-    "PI",
     "KL",
+    "PI",
     "RULES",
     "At",
     "Condition",

@@ -16,7 +16,9 @@ Relation = Literal["=", "<=", ">="]
 
 @dataclass(frozen=True, init=False)
 class Step:
-    """``previous relation expression``, by the rules (and definitions of the model) that ``by`` names; ``note`` is for the reader."""
+    """``previous relation expression``, by the rules (and definitions of the model) that ``by`` names; ``note`` is
+    for the reader.
+    """
 
     expression: Term
     by: tuple[str, ...]
@@ -36,7 +38,9 @@ class Step:
 
 @dataclass(frozen=True, init=False)
 class Wrong:
-    """A mistake that people make: ``left relation expression`` (``left`` is the start of the derivation unless given)."""
+    """A mistake that people make: ``left relation expression`` (``left`` is the start of the derivation unless
+    given).
+    """
 
     expression: Term
     why: str
@@ -88,7 +92,7 @@ class Normal:
 class Law:
     """Any other law of one real variable: its log density as a term in that variable, and an interval that carries it.
 
-    The interval is where quadrature looks; a density that is not negligible outside it shows in the error bound.
+    The density is zero outside the interval; its mass on it must be one, which quadrature checks.
     """
 
     log_density: Term
@@ -105,7 +109,8 @@ class Instance:
         laws: for each primitive density (and each density that no primitive gives) its law.
         values: observed values of the free variables.
         parameters: values of parameters; what is not given gets a generic value.
-        functions: by name, what an arbitrary function is here: a Python function of SymPy or NumPy or Torch values (arithmetic only).
+        functions: by name, what an arbitrary function is here: a Python function of SymPy or NumPy or Torch values
+        (arithmetic only).
         dimension: of the vectors.
         ranges: interval of a variable for quadrature, where the laws do not tell it.
     """
@@ -134,11 +139,13 @@ class Derivation:
         wrong: mistakes that people make.
         instances: continuous models for moments, quadrature and draws.
         conditions: what is assumed beyond the side conditions that the rules collect, in words.
-        requirements: the same as relations that an instance must meet: ``Condition(">=", (beta, Number(1)))`` or ``">"``.
+        requirements: the same as relations that an instance must meet: ``Condition(">=", (beta, Number(1)))`` or
+        ``">"``.
         implements: names of the functions of ``elbo`` that compute what is shown.
         depends_on: slugs of derivations whose result is used as a definition here.
         sizes: number of values of each variable in the finite tables; 2 for what is not named.
-        silent: witnesses in whose reach no step lies although their kinds of terms do not show it (it is checked that none does).
+        silent: witnesses in whose reach no step lies although their kinds of terms do not show it (it is checked
+        that none does).
     """
 
     title: str

@@ -47,7 +47,7 @@ class Expectations:
             return self._bare(q, body)
         out, bound = Poly({}), frozenset(q.variables)
         several = len(body.terms) > 1
-        for constant, rest in body.split(bound):  # type: ignore[arg-type]
+        for constant, rest in body.split(bound):
             if several and rest:
                 self.assume("integrable", q, Poly({rest: Fraction(1)}))
             out = out + constant * self._one(q, rest)

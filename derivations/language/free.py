@@ -76,11 +76,11 @@ def rename(x: Any, names: Mapping[t.Variable, t.Variable]) -> Any:
         return f.E(rename(x.density, names), rename(x.body, names))
     if isinstance(x, f.MutualInformation):
         return f.MutualInformation(*(rename(v, names) for v in (x.joint, x.first, x.second)))
-    if isinstance(x, t.Term | m.MatrixTerm) and is_dataclass(x):
+    if isinstance(x, t.Term | m.MatrixTerm):
         changed = {
             field.name: rename(getattr(x, field.name), names)
-            for field in fields(x)
+            for field in fields(x)  # type: ignore[arg-type]
             if isinstance(getattr(x, field.name), t.Term | m.MatrixTerm | tuple)
         }
-        return replace(x, **changed)
+        return replace(x, **changed)  # type: ignore[type-var]
     return x

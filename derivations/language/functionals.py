@@ -35,7 +35,8 @@ class KL(Term):
         if over != set(self.q.variables):
             names = sorted(v.name for v in over)
             raise InputValueError(
-                f"KL[{self.q} || {self.p}] compares a density of {sorted(v.name for v in self.q.variables)} with one of "
+                f"KL[{self.q} || {self.p}] compares a density of {sorted(v.name for v in self.q.variables)} with"
+                f" one of "
                 f"{names}; write two densities of the same variables"
             )
 

@@ -1,7 +1,8 @@
-"""Vectors and matrices, as far as Gaussian laws need them; rules see them as opaque, the numeric witnesses compute them.
+"""Vectors and matrices, as far as Gaussian laws need them; rules see them as opaque, the numeric witnesses compute
+them.
 
-``Named`` gives a matrix expression its own symbol; the scalar terms built from matrices (`Trace`, `LogDet`, `Quadratic`, `Dimension`)
-are ordinary terms.
+``Named`` gives a matrix expression its own symbol; the scalar terms built from matrices (`Trace`, `LogDet`,
+`Quadratic`, `Dimension`) are ordinary terms.
 """
 
 from collections.abc import Callable
@@ -267,7 +268,8 @@ class Quadratic(MatrixScalar):
 
 @dataclass(frozen=True)
 class Coordinates(MatrixScalar):
-    """Σ_j f(entries j of the vectors or diagonals): ``function`` works on SymPy symbols, floats, arrays and tensors alike.
+    """Σ_j f(entries j of the vectors or diagonals): ``function`` works on SymPy symbols, floats, arrays and tensors
+    alike.
 
     ``function(log, *entries)`` returns the summand; ``show_text`` and ``show_latex`` are how the whole sum is printed.
     """

@@ -13,7 +13,8 @@ class Definition:
     """A named equality ``left = right`` that steps may cite, used from left to right.
 
     ``left`` is a density ("Bayes": p(z | x) = p(x | z) p(z) / p(x)), or any term that the rules see as one thing
-    ("normal density": log q(z) = ...; "second moment": E_q[z²] = m² + s²). Each is itself judged, on tables or on the instances.
+    ("normal density": log q(z) = ...; "second moment": E_q[z²] = m² + s²). Each is itself judged, on tables or on
+    the instances.
     """
 
     name: str
@@ -33,12 +34,15 @@ class Model:
 
     Args:
         primitives: densities that may be anything. The other densities of the same name come from them:
-            with primitives p(z) and p(x | z), the densities p(x), p(x, z) and p(z | x) are those of the joint p(x | z) p(z).
+            with primitives p(z) and p(x | z), the densities p(x), p(x, z) and p(z | x) are those of the joint p(x |
+            z) p(z).
         definitions: equalities that steps may cite.
-        joints: for a name whose joint is not the product of the primitives of that name, the product (or any term) that it is:
+        joints: for a name whose joint is not the product of the primitives of that name, the product (or any term)
+        that it is:
             ``{"q": d * q}`` for q(x, z) = d(x) q(z | x).
         copies: variables that are further samples of another: ``{z1: z, z2: z}``; q(z1 | x) is then q(z | x) at z1.
-        reparameterisations: density to (density of the noise, value of the variable as a term): q(z) is the law of g(ε).
+        reparameterisations: density to (density of the noise, value of the variable as a term): q(z) is the law of
+        g(ε).
     """
 
     primitives: tuple[Density, ...] = ()

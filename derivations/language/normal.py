@@ -52,7 +52,8 @@ _READS = {
     ">": "{0} > {1}",
     "absolutely continuous": "{0} is absolutely continuous with respect to {1}",
     "integrable": "under {0}, {1} is integrable",
-    "domination": "the derivative by {1} of {0} times the integrand is dominated by an integrable function, and the support of {0} does not move with {1}",
+    "domination": "the derivative by {1} of {0} times the integrand is dominated by an integrable function, and the"
+    " support of {0} does not move with {1}",
     "boundary": "{0} times {1} vanishes at the ends of the support",
     "positive": "{0} is positive",
     "reparameterised": "{0} is the law of {1}",
@@ -86,7 +87,9 @@ class Normaliser(Expectations):
         self._memo.clear()
 
     def _learn(self, definition: Definition) -> None:
-        """Use a definition whose left side the other cited rules see as one thing; where they see further, it says nothing new."""
+        """Use a definition whose left side the other cited rules see as one thing; where they see further, it says
+        nothing new.
+        """
         poly = self(definition.left)
         if len(poly.terms) == 1:
             ((monomial, c),) = poly.terms.items()

@@ -1,7 +1,8 @@
 """Canonical polynomials in atoms, with rational coefficients: the arithmetic under the rules.
 
-An atom is a term that the rules in force see no further into. Exponents may be negative or fractional. A sum that is raised to such
-a power is kept as an atom (`SumAtom`, content taken out), so that log and reciprocal of sums have one form.
+An atom is a term that the rules in force see no further into. Exponents may be negative or fractional. A sum that is
+raised to such a power is kept as an atom (`SumAtom`, content taken out), so that log and reciprocal of sums have one
+form.
 """
 
 from collections.abc import Iterable, Mapping

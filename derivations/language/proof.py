@@ -25,7 +25,9 @@ class Proof:
 
 
 def prove(left: t.Term, relation: Relation, right: t.Term, model: Model, rules: Iterable[str]) -> Proof:
-    """Whether ``left relation right`` follows from exactly ``rules``; the residue is ``left - right`` in normal form."""
+    """Whether ``left relation right`` follows from exactly ``rules``; the residue is ``left - right`` in normal
+    form.
+    """
     cited = frozenset(rules)
     normal = Normaliser(model, cited)
     try:
@@ -54,9 +56,9 @@ def _is_square(p: Poly) -> bool:
     roots = []
     for m, c in p.terms.items():
         if c > 0 and all(k.denominator == 1 and k.numerator % 2 == 0 for _, k in m):
-            root = Fraction(isqrt(c.numerator), isqrt(c.denominator))
-            if root**2 == c:
-                roots.append(Poly({frozenset((a, k / 2) for a, k in m): root}))
+            size = Fraction(isqrt(c.numerator), isqrt(c.denominator))
+            if size**2 == c:
+                roots.append(Poly({frozenset((a, k / 2) for a, k in m): size}))
     if not 1 <= len(roots) <= 4:
         return False
     for signs in product((1, -1), repeat=len(roots) - 1):

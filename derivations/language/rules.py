@@ -38,28 +38,32 @@ def _rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "definition of entropy",
-            r"\mathrm{H}\left[q\right] = -\mathbb{E}_{q}\left[\log q\right],\quad \mathrm{H}\left[q,\, p\right] = -\mathbb{E}_{q}\left[\log p\right]",
+            r"\mathrm{H}\left[q\right] = -\mathbb{E}_{q}\left[\log q\right],\quad \mathrm{H}\left[q,\, p\right] ="
+            r" -\mathbb{E}_{q}\left[\log p\right]",
             "the expectation exists",
             f"{_COVER}, eq. 2.1 and 8.1",
             True,
         ),
         Rule(
             "definition of mutual information",
-            r"\mathrm{I}\left(a; b\right) = \mathrm{KL}\left[q(a, b) \,\|\, q(a)\, q(b)\right],\quad \mathrm{TC}\left[q\right] = \mathrm{KL}\left[q \,\|\, {\textstyle \prod_{j}} q(z_{j})\right]",
+            r"\mathrm{I}\left(a; b\right) = \mathrm{KL}\left[q(a, b) \,\|\, q(a)\, q(b)\right],\quad"
+            r" \mathrm{TC}\left[q\right] = \mathrm{KL}\left[q \,\|\, {\textstyle \prod_{j}} q(z_{j})\right]",
             "none",
             f"{_COVER}, eq. 2.28; Watanabe, IBM J. Res. Dev. 4 (1960), eq. 1",
             True,
         ),
         Rule(
             "log of a product",
-            r"\log(a\, b) = \log a + \log b,\quad \log a^{k} = k \log a,\quad \log e^{a} = a,\quad e^{a + b} = e^{a} e^{b}",
+            r"\log(a\, b) = \log a + \log b,\quad \log a^{k} = k \log a,\quad \log e^{a} = a,\quad e^{a + b} ="
+            r" e^{a} e^{b}",
             "a and b are positive",
             "definition of the natural logarithm",
             True,
         ),
         Rule(
             "linearity",
-            r"\mathbb{E}_{q}\left[a f + b g\right] = a\, \mathbb{E}_{q}\left[f\right] + b\, \mathbb{E}_{q}\left[g\right]\quad\text{for } a, b \text{ that do not depend on the variables of } q",
+            r"\mathbb{E}_{q}\left[a f + b g\right] = a\, \mathbb{E}_{q}\left[f\right] + b\,"
+            r" \mathbb{E}_{q}\left[g\right]\quad\text{for } a, b \text{ that do not depend on the variables of } q",
             "f and g are integrable under q",
             f"{_WILLIAMS}, section 5.3",
             True,
@@ -67,7 +71,8 @@ def _rules() -> tuple[Rule, ...]:
         Rule("normalisation", r"\mathbb{E}_{q}\left[1\right] = 1", "none", "definition of a density", True),
         Rule(
             "tower",
-            r"\mathbb{E}_{q(b)}\left[\mathbb{E}_{q(a \mid b)}\left[f(a, b)\right]\right] = \mathbb{E}_{q(a, b)}\left[f(a, b)\right]",
+            r"\mathbb{E}_{q(b)}\left[\mathbb{E}_{q(a \mid b)}\left[f(a, b)\right]\right] = \mathbb{E}_{q(a,"
+            r" b)}\left[f(a, b)\right]",
             "f is integrable under the joint density (Fubini), or f has one sign (Tonelli)",
             f"{_WILLIAMS}, section 9.7(i)",
         ),
@@ -91,26 +96,31 @@ def _rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "derivative",
-            r"\partial (f + g) = \partial f + \partial g,\quad \partial (f g) = g\, \partial f + f\, \partial g,\quad \partial \log f = \frac{\partial f}{f},\quad \partial f(g) = f'(g)\, \partial g",
+            r"\partial (f + g) = \partial f + \partial g,\quad \partial (f g) = g\, \partial f + f\, \partial"
+            r" g,\quad \partial \log f = \frac{\partial f}{f},\quad \partial f(g) = f'(g)\, \partial g",
             "f and g are differentiable",
             "Rudin, Principles of Mathematical Analysis (1976), theorems 5.3 and 5.5",
             True,
         ),
         Rule(
             "differentiation under the integral",
-            r"\partial_{\varphi} \mathbb{E}_{q_{\varphi}}\left[f\right] = \mathbb{E}_{q_{\varphi}}\left[\partial_{\varphi} f + f\, \partial_{\varphi} \log q_{\varphi}\right]",
-            "the derivative of q f is dominated by an integrable function near the parameter, and the support of q does not move with it (else a boundary term is added)",
+            r"\partial_{\varphi} \mathbb{E}_{q_{\varphi}}\left[f\right] ="
+            r" \mathbb{E}_{q_{\varphi}}\left[\partial_{\varphi} f + f\, \partial_{\varphi} \log q_{\varphi}\right]",
+            "the derivative of q f is dominated by an integrable function near the parameter, and the support of q"
+            " does not move with it (else a boundary term is added)",
             f"{_WILLIAMS}, section A16.1; Mohamed et al., JMLR 21 (2020), section 4.3.1",
         ),
         Rule(
             "score identity",
             r"\mathbb{E}_{q_{\varphi}}\left[\partial_{\varphi} \log q_{\varphi}\right] = 0",
-            "the derivative of q is dominated by an integrable function near the parameter, and the support of q does not move with it",
+            "the derivative of q is dominated by an integrable function near the parameter, and the support of q"
+            " does not move with it",
             "Mohamed et al., JMLR 21 (2020), section 4.1",
         ),
         Rule(
             "reparameterisation",
-            r"\mathbb{E}_{q_{\varphi}(z)}\left[f(z)\right] = \mathbb{E}_{s(\varepsilon)}\left[f(z)\Big|_{z = g_{\varphi}(\varepsilon)}\right]",
+            r"\mathbb{E}_{q_{\varphi}(z)}\left[f(z)\right] = \mathbb{E}_{s(\varepsilon)}\left[f(z)\Big|_{z ="
+            r" g_{\varphi}(\varepsilon)}\right]",
             "q is the law of g(ε) for ε distributed as s",
             f"Kingma & Welling, arXiv 1312.6114, section 2.4; {_WILLIAMS}, section 6.12",
         ),
@@ -122,7 +132,8 @@ def _rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "independence",
-            r"\mathbb{E}_{q(a)\, q(b)}\left[f(a)\, g(b)\right] = \mathbb{E}_{q(a)}\left[f(a)\right]\, \mathbb{E}_{q(b)}\left[g(b)\right]",
+            r"\mathbb{E}_{q(a)\, q(b)}\left[f(a)\, g(b)\right] = \mathbb{E}_{q(a)}\left[f(a)\right]\,"
+            r" \mathbb{E}_{q(b)}\left[g(b)\right]",
             "a and b are independent, f and g are integrable",
             f"{_WILLIAMS}, section 7.1",
         ),
@@ -141,14 +152,16 @@ def _rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "Gibbs",
-            r"\mathrm{KL}\left[q \,\|\, p\right] \geq 0,\quad\text{with equality if and only if } q = p \text{ almost everywhere}",
+            r"\mathrm{KL}\left[q \,\|\, p\right] \geq 0,\quad\text{with equality if and only if } q = p \text{"
+            r" almost everywhere}",
             "q and p are normalised",
             f"{_COVER}, theorem 2.6.3",
             relation=">=",
         ),
         Rule(
             "Jensen",
-            r"\mathbb{E}_{q}\left[\log f\right] \leq \log \mathbb{E}_{q}\left[f\right]\quad\text{since the logarithm is concave}",
+            r"\mathbb{E}_{q}\left[\log f\right] \leq \log \mathbb{E}_{q}\left[f\right]\quad\text{since the"
+            r" logarithm is concave}",
             "f is positive and integrable under q",
             f"{_WILLIAMS}, section 6.6",
             relation="<=",
@@ -162,7 +175,8 @@ def _rules() -> tuple[Rule, ...]:
         ),
         Rule(
             "positivity",
-            r"a\, f \geq 0\quad\text{for densities, positive functions and positive parameters } a \text{ and } f \geq 0",
+            r"a\, f \geq 0\quad\text{for densities, positive functions and positive parameters } a \text{ and } f"
+            r" \geq 0",
             "as stated",
             "the product of two numbers that are not negative is not negative",
             relation=">=",

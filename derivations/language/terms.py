@@ -139,7 +139,9 @@ class Exp(Term):
 
 @dataclass(frozen=True, init=False)
 class Function(Term):
-    """An arbitrary function of variables and parameters: ``Function("f", z)``; ``positive`` if its logarithm is wanted."""
+    """An arbitrary function of variables and parameters: ``Function("f", z)``; ``positive`` if its logarithm is
+    wanted.
+    """
 
     name: str
     arguments: tuple[Term, ...]
@@ -154,7 +156,8 @@ class Function(Term):
 class Density(Term):
     """``name(variables | given)``: a positive density (or mass function), normalised over its variables.
 
-    All densities of one name are marginals and conditionals of one law, so ``p(z)``, ``p(x | z)`` and ``p(z | x)`` hang together.
+    All densities of one name are marginals and conditionals of one law, so ``p(z)``, ``p(x | z)`` and ``p(z | x)``
+    hang together.
 
     >>> z, x = Variable("z"), Variable("x")
     >>> print(Density("p", z, given=x))

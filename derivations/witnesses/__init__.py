@@ -48,7 +48,8 @@ def judge(
         cached: whether to take (and keep) findings of the same content from the cache on disk.
 
     Returns:
-        A `Report`; ``report.proved`` says whether all is well and ``report.problems()`` what is not, and what would mend it.
+        A `Report`; ``report.proved`` says whether all is well and ``report.problems()`` what is not, and what would
+        mend it.
     """
     asked = [findings(derivation, name, seed, alpha, cached) for name in WITNESSES if name in set(only)]
     steps = tuple(_step(derivation, n, asked) for n in range(1, len(derivation.steps) + 1))

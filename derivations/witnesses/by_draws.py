@@ -1,9 +1,11 @@
 """The witness that draws: sample by sample where the rules allow it, otherwise a sequential test of the mean.
 
-A step that uses only rules which hold for every measure of mass one must hold for the empirical measure of any draws, to rounding;
-one evaluation settles it. Any other identity is tested: one draw for each expectation, independent, and the mean of the difference
-must be zero; the variance that the test needs is computed, not estimated.
+A step that uses only rules which hold for every measure of mass one must hold for the empirical measure of any
+draws, to rounding; one evaluation settles it. Any other identity is tested: one draw for each expectation,
+independent, and the mean of the difference must be zero; the variance that the test needs is computed, not estimated.
 """
+
+import math
 
 from derivations.language.derivation import Derivation
 from derivations.language.free import variables, walk
@@ -64,14 +66,14 @@ class ByDraws:
 
     def _pointwise(self, statement: Statement) -> Judgement:
         space = self._space()
-        worst, slack, number = 0.0, 0.0, 0
+        worst, slack, ok = 0.0, 0.0, True
         for place in space.places(variables(statement.left) | variables(statement.right)):
             numeric = Empirical(self.derivation.model, space, DRAWS, self.seed)
             residual = float((numeric.value(statement.left, place) - numeric.value(statement.right, place)).abs())
-            number += 1
-            if not residual <= worst or slack == 0.0:
-                worst, slack = residual, rounding(numeric, statement, place)
-        ok = worst <= slack
+            allowed = rounding(numeric, statement, place)
+            ok = ok and residual <= allowed
+            if slack == 0.0 or not residual / allowed <= worst / slack:
+                worst, slack = residual, allowed
         return Judgement(
             self.name,
             Finding.CONFIRMED if ok else Finding.REFUTED,
@@ -94,6 +96,8 @@ class ByDraws:
             deviation = float(single.deviation(statement.left, place) + single.deviation(statement.right, place))
             slack = rounding(exact, statement, place)
             draws = single.draw(statement.left, place, BUDGET) - single.draw(statement.right, place, BUDGET)
+            if not (math.isfinite(deviation) and bool(draws.isfinite().all())):
+                return Judgement(self.name, Finding.UNKNOWN, "draws, or their variance, are not finite")
             alpha = self.alpha / len(places)
             if deviation < slack:  # nothing random on either side
                 worst = float(draws.abs().max())

@@ -1,4 +1,6 @@
-"""The witness of Gaussian moments: exact, for all values of the parameters and of the observations of a linear Gaussian instance."""
+"""The witness of Gaussian moments: exact, for all values of the parameters and of the observations of a linear
+Gaussian instance.
+"""
 
 from derivations.language.derivation import Derivation, Instance
 from derivations.language.free import variables

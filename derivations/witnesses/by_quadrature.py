@@ -1,10 +1,12 @@
-"""The witness that integrates: each side on a grid, with a bound on its error, and the difference must lie within the bounds."""
+"""The witness that integrates: each side on a grid, with a bound on its error, and the difference must lie within
+the bounds.
+"""
 
 from fractions import Fraction
 
 import torch
 
-from derivations.language.derivation import Derivation, Instance
+from derivations.language.derivation import Derivation, Instance, Law
 from derivations.language.free import variables
 from derivations.language.functionals import E
 from derivations.language.model import Definition
@@ -20,24 +22,27 @@ from derivations.witnesses.verdict import Finding, Judgement, NotApplicable
 POINTS = 4  # values of the free variables at which a definition is tried
 USELESS = 1e-6  # a bound that is wider than this, relative to what is integrated, decides nothing
 
-# (points, standard deviations to either side) of the coarse and the fine grid, by the number of variables integrated together
+# (points, standard deviations to either side) of the coarse and the fine grid, by the number of variables integrated
+# together
 GRIDS = {
     0: ((120, 8.0), (200, 9.5)),
     1: ((120, 8.0), (200, 9.5)),
     2: ((120, 8.0), (200, 9.5)),
-    3: ((56, 6.5), (84, 7.5)),
+    3: ((44, 6.0), (64, 7.0)),
 }
 
 
 class ByQuadrature:
-    """Trapezoidal rule on the whole line, which converges faster than any power for analytic integrands (Trefethen & Weideman,
-    SIAM Review 56 (2014), theorem 5.1): the difference between a coarse and a finer, wider grid bounds the error of the finer one.
+    """Trapezoidal rule on the whole line, which converges faster than any power for analytic integrands (Trefethen &
+    Weideman, SIAM Review 56 (2014), theorem 5.1): the difference between a coarse and a finer, wider grid bounds the
+    error of the finer one.
     """
 
     name = "quadrature"
 
     def __init__(self, derivation: Derivation) -> None:
         self.derivation = derivation
+        self._carried: dict[str, str] = {}
         self._numerics: dict[tuple[str, int, float], Numeric] = {}
 
     def numeric(self, instance: Instance, points: int, width: float) -> Numeric:
@@ -84,6 +89,9 @@ class ByQuadrature:
 
     def _at(self, instance: Instance, statement: Statement, k: int | None) -> Judgement:
         try:
+            uncarried = self._uncarried(instance)
+            if uncarried:
+                return Judgement(self.name, Finding.UNKNOWN, f"{instance.name}: {uncarried}")
             grids = GRIDS.get(
                 max(depth(statement.left, self.derivation.model), depth(statement.right, self.derivation.model))
             )
@@ -104,6 +112,21 @@ class ByQuadrature:
                 self.name, Finding.UNKNOWN, f"{numbers}: the error bound {bound:.1e} is too wide to decide", gap, bound
             )
         return Judgement(self.name, Finding.CONFIRMED, numbers, max(gap, 0.0), bound)
+
+    def _uncarried(self, instance: Instance) -> str:
+        """A law of the instance that its grid does not carry, or that is not normalised; empty if there is none."""
+        if instance.name not in self._carried:
+            model, found = self.derivation.model, ""
+            numeric = Numeric(model, InstanceSpace(instance, model.copies, *GRIDS[1][1]))
+            for d, law in instance.laws.items():
+                if isinstance(law, Law):
+                    space = InstanceSpace(instance, model.copies)
+                    place = next(iter(space.scattered(d.given, 1)))
+                    mass = float(numeric.value(E(d, 1), place).detach())
+                    if not abs(mass - 1) <= USELESS:
+                        found = f"the law of {d} has mass {mass:.6g} on its interval; it must be 1"
+            self._carried[instance.name] = found
+        return self._carried[instance.name]
 
     def _sides(
         self, instance: Instance, statement: Statement, k: int | None, points: int, width: float

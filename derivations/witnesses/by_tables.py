@@ -72,7 +72,9 @@ class ByTables:
         return try_inequality(self.derivation, statement)
 
     def axiom(self, definition: Definition) -> Judgement:
-        """Whether a definition agrees with the primitives; a density that only the definition gives must be normalised."""
+        """Whether a definition agrees with the primitives; a density that only the definition gives must be
+        normalised.
+        """
         left = definition.left
         if definition.of_instances:
             return Judgement(self.name, Finding.NOT_APPLICABLE, "true of particular laws only")

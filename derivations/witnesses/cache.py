@@ -1,4 +1,5 @@
-"""Findings kept on disk, under a key of everything that they depend on: the derivation, the language, the witnesses, the seed.
+"""Findings kept on disk, under a key of everything that they depend on: the derivation, the language, the witnesses,
+the seed.
 
 The folder is ``$ELBO_CACHE``, else ``$XDG_CACHE_HOME/elbo``, else ``~/.cache/elbo``; ``ELBO_CACHE=off`` keeps nothing.
 """
@@ -87,7 +88,9 @@ def load(key: str) -> dict[str, Any] | None:
 
 
 def save(key: str, content: dict[str, Any]) -> None:
-    """Keep ``content``, in one move, so that no reader sees half a file; a folder that cannot be written is no error."""
+    """Keep ``content``, in one move, so that no reader sees half a file; a folder that cannot be written is no
+    error.
+    """
     where = folder()
     if where is None:
         return

@@ -1,4 +1,6 @@
-"""Matrix expressions over any scalars (SymPy expressions, tensors, floats), by the definitions; for the few dimensions that are used."""
+"""Matrix expressions over any scalars (SymPy expressions, tensors, floats), by the definitions; for the few
+dimensions that are used.
+"""
 
 from collections.abc import Callable
 from typing import Any

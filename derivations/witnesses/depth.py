@@ -29,9 +29,9 @@ def _depth(term: t.Term, families: Families) -> int:
 
 def _hidden(d: t.Density, families: Families) -> int:
     original, _ = families.original(d)
-    if any(p.name == d.name and set(p.variables) == set(original.variables) for p in families.primitives.values()):
-        if any(set(p.given) == set(original.given) for p in families.primitives.values() if p.name == d.name):
-            return 0
+    shape = (original.name, set(original.variables), set(original.given))
+    if any((p.name, set(p.variables), set(p.given)) == shape for p in families.primitives.values()):
+        return 0
     try:
         origin = families.origin(original)
     except NotApplicable:

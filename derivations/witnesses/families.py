@@ -1,7 +1,6 @@
 """Where a density comes from: every density of a name is a marginal or a conditional of one joint."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 from derivations.language import terms as t
 from derivations.language.free import rename, variables
@@ -12,7 +11,9 @@ from derivations.witnesses.verdict import NotApplicable
 
 @dataclass(frozen=True)
 class Origin:
-    """``density = sum of joint over summed / sum of joint over summed and the variables`` (the latter only if ``divide``)."""
+    """``density = sum of joint over summed / sum of joint over summed and the variables`` (the latter only if
+    ``divide``).
+    """
 
     joint: t.Term
     summed: tuple[t.Variable, ...]
@@ -31,7 +32,7 @@ class Families:
         names = {d.name for d in model.primitives}
         for name in sorted(names - set(self._joints)):
             parts = [d for d in model.primitives if d.name == name]
-            joint = reduce(lambda a, b: a * b, parts[1:], parts[0])
+            joint = parts[0] if len(parts) == 1 else t.Product(tuple(parts))
             self._joints[name] = (joint, frozenset(v for d in parts for v in d.variables))
         for definition in model.definitions:
             left = definition.left

@@ -1,8 +1,8 @@
 """Exact expectations under Gaussian laws, for all values of the parameters at once.
 
-Every log density is a quadratic polynomial whose coefficients are rational functions of the parameters (plus logarithms of these).
-A variable is integrated out by completing the square, and an expectation takes the moments of the conditional law, variable by
-variable; nothing is integrated by a computer algebra system and no root is taken.
+Every log density is a quadratic polynomial whose coefficients are rational functions of the parameters (plus
+logarithms of these). A variable is integrated out by completing the square, and an expectation takes the moments of
+the conditional law, variable by variable; nothing is integrated by a computer algebra system and no root is taken.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,9 @@ class Gaussian:
             x for thing in things for x in walk(thing) if isinstance(x, t.Function) and x.name in instance.functions
         ]
         things += [t.term(instance.functions[x.name](*x.arguments)) for x in functions]
-        self.vectors = {x.symbol for thing in things for x in walk(thing) if isinstance(x, m.Vector)}
+        self.vectors = {x.symbol for thing in things for x in walk(thing) if isinstance(x, m.Vector)} | {
+            v for d, law in self.laws.values() if isinstance(law.mean, m.MatrixTerm) for v in d.variables
+        }
         point = {"par_pi": Fraction(22, 7)}
         for v in sorted(names | set(model.copies.values()), key=lambda v: v.name):
             for name in self._coordinates(v):
@@ -67,7 +69,7 @@ class Gaussian:
             return [f"val_{v.name}_{i}" for i in range(self.d)]
         return [f"val_{v.name}"]
 
-    # -- small parts -----------------------------------------------------------------------------------------------------------------
+    # -- small parts --
 
     def symbol(self, name: str) -> LogSum:
         """A symbol as a value."""
@@ -86,7 +88,7 @@ class Gaussian:
                 return {**place, v: tuple(self.symbol(n) for n in names)}, names
         raise NotApplicable(f"{v.name} is bound more than {DEPTH} times inside itself")
 
-    # -- densities -------------------------------------------------------------------------------------------------------------------
+    # -- densities --
 
     def log_density(self, d: t.Density, place: Place) -> LogSum:
         """log d, a quadratic polynomial in the values of its variables."""
@@ -109,13 +111,13 @@ class Gaussian:
         if isinstance(law.mean, m.MatrixTerm):
             assert isinstance(law.scale, m.MatrixTerm)
             mean, scale = self.matrix(law.mean, place), self.matrix(law.scale, place)
-            rest: list[Any] = []
+            rest: list[LogSum] = []
             for i in range(self.d):
                 r = place[v][i] - mean[i][0]
                 for j in range(i):
                     r = r - scale[i][j] * rest[j]
                 rest.append(r / scale[i][i])
-            diagonal = [scale[i][i] for i in range(self.d)]
+            diagonal: list[LogSum] = [scale[i][i] for i in range(self.d)]
         else:
             assert isinstance(law.scale, t.Term)
             (at,), scale_ = place[v], self.value(law.scale, place)
@@ -197,7 +199,7 @@ class Gaussian:
             log_q = self.integrated(log_q, name)
         return value
 
-    # -- terms -----------------------------------------------------------------------------------------------------------------------
+    # -- terms --
 
     def _log(self, term: t.Term, place: Place) -> LogSum:
         match term:
@@ -300,7 +302,7 @@ class Gaussian:
                 return self.number(self.d)
             case m.Trace(of):
                 entries = self.matrix(of, place)
-                return reduce(lambda a, b: a + b, (entries[i][i] for i in range(len(entries))))
+                return self._exact(sum(entries[i][i] for i in range(len(entries))))
             case m.LogDet(of):
                 return self._exact(columns.determinant(self.matrix(of, place))).log()
             case m.Quadratic(vector, matrix):

@@ -12,7 +12,9 @@ ROUNDINGS = 256  # nested operations at most between a leaf and the result: each
 
 
 def rounding(numeric: Numeric, statement: Statement, place: Place) -> float:
-    """A bound on the rounding error of left − right: roundings × ε × the sum of what was added, all signs made positive."""
+    """A bound on the rounding error of left − right: roundings × ε × the sum of what was added, all signs made
+    positive.
+    """
     size = float(magnitude(numeric, statement.left, place) + magnitude(numeric, statement.right, place))
     return ROUNDINGS * torch.finfo(torch.float64).eps * (1.0 + size)
 

@@ -1,7 +1,8 @@
 """Terms as numbers: expectations are weighted sums over the nodes that a space gives to each variable.
 
-The same evaluator serves quadrature (nodes and Lebesgue weights), finite tables with random entries (all values, weight one) and
-empirical measures (draws, weight 1/n). A bound variable gets a new leading axis; derivatives are exact (forward mode).
+The same evaluator serves quadrature (nodes and Lebesgue weights), finite tables with random entries (all values,
+weight one) and empirical measures (draws, weight 1/n). A bound variable gets a new leading axis; derivatives are
+exact (forward mode).
 """
 
 from collections.abc import Callable, Mapping
@@ -79,7 +80,7 @@ class Numeric:
         self._deriving = False
         self._known: dict[Any, Tensor] = {}
 
-    # -- densities -------------------------------------------------------------------------------------------------------------------
+    # -- densities --
 
     def log_density(self, d: t.Density, place: Place) -> Tensor:
         """log d at a place."""
@@ -141,7 +142,7 @@ class Numeric:
         value = tuple(_leading(c, depth) for c in nodes) if isinstance(nodes, tuple) else _leading(nodes, depth)
         return place.bind({v: Bound(value, tag)}, 1)
 
-    # -- terms -----------------------------------------------------------------------------------------------------------------------
+    # -- terms --
 
     def log_value(self, term: t.Term, place: Place) -> Tensor:
         """log of a positive term, factor by factor."""
@@ -189,12 +190,12 @@ class Numeric:
             case f.StopGradient(body):
                 return self.value(body, place).detach()
             case t.Parameter():
-                value = self.shifts.get(term)
-                return self.space.parameter(term) if value is None else value
+                shifted = self.shifts.get(term)
+                return as_tensor(self.space.parameter(term)) if shifted is None else shifted
             case t.Variable():
                 if term in place.values and isinstance(place.values[term].value, tuple):
                     raise NotApplicable(f"the vector {term.name} used as a number")
-                return self.space.variable(term, place)
+                return as_tensor(self.space.variable(term, place))
             case t.Function():
                 return self.space.function(term, place, self)
             case m.MatrixScalar():
@@ -243,7 +244,7 @@ class Numeric:
             (slope,) = torch.autograd.grad(total.expand(shape).sum(), at, create_graph=inside, allow_unused=True)
         return torch.zeros((), dtype=torch.float64) if slope is None else slope
 
-    # -- matrices --------------------------------------------------------------------------------------------------------------------
+    # -- matrices --
 
     def matrix(self, x: m.MatrixTerm, place: Place) -> columns.Grid:
         """Entries of a matrix expression."""
@@ -278,6 +279,11 @@ class Numeric:
                 rows = [columns_of(self.matrix(x, place)) for x in of]
                 return tensor(sum(tensor(function(_log, *(r[j] for r in rows))) for j in range(self.space.dimension)))
         raise NotApplicable(type(term).__name__)
+
+
+def as_tensor(x: Any) -> Tensor:
+    """A number as a tensor in double precision."""
+    return torch.as_tensor(x, dtype=torch.float64)
 
 
 def _log(x: Any) -> Tensor:

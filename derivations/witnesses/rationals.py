@@ -1,8 +1,8 @@
 """Exact arithmetic of the table witness: rational functions times monomials in logarithms of irreducible polynomials.
 
-The logarithms of distinct irreducible polynomials are algebraically independent over the rational functions, and the logarithms of
-distinct primes are linearly independent over them; so a value is zero iff every coefficient is zero. (Two logarithms of primes
-multiplied with each other are beyond this; they are reported, never guessed about.)
+The logarithms of distinct irreducible polynomials are algebraically independent over the rational functions, and the
+logarithms of distinct primes are linearly independent over them; so a value is zero iff every coefficient is zero.
+(Two logarithms of primes multiplied with each other are beyond this; they are reported, never guessed about.)
 """
 
 from collections.abc import Mapping

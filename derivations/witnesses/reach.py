@@ -25,7 +25,9 @@ def _open(derivation: Derivation, name: str, before: t.Term, step: Step) -> bool
             return True
         case "tables":
             special = any(d.of_instances for d in derivation.model.definitions if d.name in step.by)
-            beyond = any(isinstance(x, t.Exp | f.At | m.MatrixScalar) or _root(x) or _slope(x) for x in parts)
+            beyond = any(
+                isinstance(x, t.Exp | f.At | m.MatrixScalar) or _root(x) or _slope(x) or _stopped(x) for x in parts
+            )
             odd = any(
                 isinstance(x, t.Function) and not all(isinstance(a, t.Variable | t.Parameter) for a in x.arguments)
                 for x in parts
@@ -35,7 +37,8 @@ def _open(derivation: Derivation, name: str, before: t.Term, step: Step) -> bool
             gaussian = any(
                 i.laws and all(isinstance(law, Normal) for law in i.laws.values()) for i in derivation.instances
             )
-            return gaussian and step.relation == "=" and not any(isinstance(x, t.Exp) or _root(x) for x in parts)
+            beyond = any(isinstance(x, t.Exp) or _root(x) or _stopped(x) for x in parts)
+            return gaussian and step.relation == "=" and not beyond and not _bare(before) and not _bare(step.expression)
         case "quadrature":
             return bool(derivation.instances)
     inside = any(isinstance(y, f.E) for x in parts if isinstance(x, t.Log) for y in walk(x.argument))
@@ -48,3 +51,23 @@ def _root(x: object) -> bool:
 
 def _slope(x: object) -> bool:
     return isinstance(x, f.Derivative) and isinstance(x.by, t.Variable)
+
+
+def _stopped(x: object) -> bool:
+    return isinstance(x, f.Derivative) and any(isinstance(y, f.StopGradient) for y in walk(x.body))
+
+
+def _bare(x: t.Term) -> bool:
+    """Whether a density occurs as a number, outside a logarithm."""
+    match x:
+        case t.Density():
+            return True
+        case f.E(_, body) | f.Derivative(body, _) | f.StopGradient(body) | f.At(body, _, _) | t.Power(body, _):
+            return _bare(body)
+        case t.Sum(parts) | t.Product(parts):
+            return any(map(_bare, parts))
+        case t.Log(argument):
+            factors = argument.factors if isinstance(argument, t.Product) else (argument,)
+            inner = [y.base if isinstance(y, t.Power) else y for y in factors]
+            return any(_bare(y) for y in inner if not isinstance(y, t.Density))
+    return False

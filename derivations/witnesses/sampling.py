@@ -1,4 +1,6 @@
-"""Draws from the densities of a concrete model: from their laws where these are normal, otherwise from their values on the grid."""
+"""Draws from the densities of a concrete model: from their laws where these are normal, otherwise from their values
+on the grid.
+"""
 
 import torch
 from torch import Tensor
@@ -14,7 +16,9 @@ from derivations.witnesses.verdict import NotApplicable
 def sample(
     exact: Numeric, d: t.Density, place: Place, shape: tuple[int, ...], generator: torch.Generator
 ) -> tuple[Value, ...]:
-    """One draw for each entry of ``shape``, into which the given values broadcast; a value for each variable of ``d``."""
+    """One draw for each entry of ``shape``, into which the given values broadcast; a value for each variable of
+    ``d``.
+    """
     original, names = exact.families.original(d)
     if names:
         place = place.bind({names[v]: place.values[v] for v in names if v in place.values})
@@ -39,7 +43,9 @@ def _normal(exact: Numeric, law: Normal, place: Place, shape: tuple[int, ...], g
 def _from_grid(
     exact: Numeric, d: t.Density, place: Place, shape: tuple[int, ...], generator: torch.Generator
 ) -> tuple[Value, ...]:
-    """Inverse of the distribution function on the grid; the given values are flattened so that each has its own column."""
+    """Inverse of the distribution function on the grid; the given values are flattened so that each has its own
+    column.
+    """
     flat = {}
     for v in d.given:
         value = place.values[v].value

@@ -1,4 +1,6 @@
-"""One independent draw for each expectation, many times in parallel; and the standard deviation of the result, computed."""
+"""One independent draw for each expectation, many times in parallel; and the standard deviation of the result,
+computed.
+"""
 
 from functools import reduce
 
@@ -30,6 +32,8 @@ class SingleDraws:
                 return reduce(lambda a, b: a + b, (self._draw(x, place, number) for x in terms))
             case t.Product(factors):
                 return reduce(lambda a, b: a * b, (self._draw(x, place, number) for x in factors))
+            case t.Power(base, exponent) if random(base) and exponent.denominator == 1 and exponent > 0:
+                return reduce(lambda a, b: a * b, (self._draw(base, place, number) for _ in range(int(exponent))))
             case f.E(density, body):
                 values = sample(self.exact, density, place, (number,), self.generator)
                 bound = {v: Bound(x, ("draw", v)) for v, x in zip(density.variables, values, strict=True)}
@@ -41,7 +45,9 @@ class SingleDraws:
         return self.exact.value(term, place)
 
     def deviation(self, term: t.Term, place: Place) -> Tensor:
-        """An upper bound on the standard deviation of a draw: of a sum the sum, of the rest the root of the second moment."""
+        """An upper bound on the standard deviation of a draw: of a sum the sum, of the rest the root of the second
+        moment.
+        """
         match term:
             case t.Sum(terms):
                 return reduce(lambda a, b: a + b, (self.deviation(x, place) for x in terms))
@@ -58,6 +64,8 @@ class SingleDraws:
                 return reduce(lambda a, b: a + b, (torch.sqrt(self.second(x, place)) for x in terms)) ** 2
             case t.Product(factors):
                 return reduce(lambda a, b: a * b, (self.second(x, place) for x in factors))
+            case t.Power(base, exponent) if random(base) and exponent.denominator == 1 and exponent > 0:
+                return self.second(base, place) ** int(exponent)
             case f.E(density, body):
                 return self.exact.expectation(density, lambda inner: self.second(body, inner), place)
             case f.KL() | f.Entropy() | f.CrossEntropy() | f.MutualInformation() | f.TotalCorrelation():

@@ -1,4 +1,6 @@
-"""Concrete models for the numeric evaluator: finite tables with random entries, and the instances that an author gives."""
+"""Concrete models for the numeric evaluator: finite tables with random entries, and the instances that an author
+gives.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +17,6 @@ from derivations.language import terms as t
 from derivations.language.derivation import Derivation, Instance, Law, Normal
 from derivations.language.free import every, variables
 from derivations.language.normal import canonical_density
-from derivations.witnesses import columns
 from derivations.witnesses.numeric import Bound, Numeric, Place, Value, generic_matrix, generic_number
 from derivations.witnesses.verdict import NotApplicable
 
@@ -23,7 +24,9 @@ WIDTH = 9.0  # standard deviations on either side; a normal law has 2e-19 outsid
 
 
 class TableSpace:
-    """Tables of the sizes of a derivation with random entries; ``spread`` is the standard deviation of their logarithms."""
+    """Tables of the sizes of a derivation with random entries; ``spread`` is the standard deviation of their
+    logarithms.
+    """
 
     dimension = 1
 
@@ -113,7 +116,7 @@ class InstanceSpace:
         if original in self._vectors:
             n = {1: self.points, 2: 72, 3: 36}[self.dimension] * self.points // 160
             sides = [torch.linspace(lo, hi, n, dtype=torch.float64) for lo, hi in self._box(original)]
-            nodes = tuple(c.reshape(-1) for c in torch.meshgrid(*sides, indexing="ij"))
+            nodes: Value = tuple(c.reshape(-1) for c in torch.meshgrid(*sides, indexing="ij"))
             step = math.prod(float(s[1] - s[0]) for s in sides)
             return nodes, torch.full((n**self.dimension,), step, dtype=torch.float64)
         lower, upper = self._range(original)
@@ -193,7 +196,12 @@ class InstanceSpace:
             return None
         density, law = found
         if isinstance(law, Law):
-            return numeric.value(law.log_density, place)
+            (v,) = density.variables
+            at_all: Tensor = place.values[v].value
+            inside = place.bind({v: Bound(at_all.clamp(law.lower, law.upper), ("inside", v))})
+            beyond = (at_all < law.lower) | (at_all > law.upper)
+            value = numeric.value(law.log_density, inside)
+            return torch.where(beyond, torch.full_like(value, -math.inf), value) if bool(beyond.any()) else value
         (v,) = density.variables
         if isinstance(law.mean, m.MatrixTerm):
             assert isinstance(law.scale, m.MatrixTerm)
@@ -209,8 +217,9 @@ class InstanceSpace:
             total: Tensor = sum(r * r for r in rest)
             return -0.5 * total - log_det - 0.5 * self.dimension * math.log(2 * math.pi)
         assert isinstance(law.scale, t.Term)
-        mean, scale = numeric.value(law.mean, place), numeric.value(law.scale, place)
-        return -0.5 * ((place.values[v].value - mean) / scale) ** 2 - torch.log(scale) - 0.5 * math.log(2 * math.pi)
+        centre, width = numeric.value(law.mean, place), numeric.value(law.scale, place)
+        at_: Tensor = place.values[v].value
+        return -0.5 * ((at_ - centre) / width) ** 2 - torch.log(width) - 0.5 * math.log(2 * math.pi)
 
     def variable(self, v: t.Variable, place: Place) -> Value:
         if v not in place.values:

@@ -1,8 +1,8 @@
 """Finite tables with symbolic probabilities: a complete decision of identities.
 
-Every primitive density becomes a table whose entries are symbols (the last one is one minus the others), every other density is summed
-out of its joint, expectations are finite sums. What is left is zero for all tables of that size or it is not; there is no tolerance
-and no heuristic.
+Every primitive density becomes a table whose entries are symbols (the last one is one minus the others), every other
+density is summed out of its joint, expectations are finite sums. What is left is zero for all tables of that size or
+it is not; there is no tolerance and no heuristic.
 """
 
 from collections.abc import Iterable, Mapping
@@ -193,7 +193,9 @@ class Tables:
         return out
 
     def decide(self, left: t.Term, right: t.Term) -> tuple[bool | None, str]:
-        """Whether ``left = right`` for all tables of these sizes (None: beyond the decision), and where it fails first."""
+        """Whether ``left = right`` for all tables of these sizes (None: beyond the decision), and where it fails
+        first.
+        """
         for place in self.places(variables(left) | variables(right)):
             difference = self.value(left, place) + self.value(t.Number(Fraction(-1)), place) * self.value(right, place)
             if difference.terms:

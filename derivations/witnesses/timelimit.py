@@ -10,7 +10,8 @@ from derivations.witnesses.verdict import OutOfTime
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `OutOfTime` in this thread if the block takes longer; SymPy is Python, so it can be interrupted between bytecodes.
+    """Raise `OutOfTime` in this thread if the block takes longer; SymPy is Python, so it can be interrupted between
+    bytecodes.
 
     >>> with time_limit(1.0):
     ...     1 + 1

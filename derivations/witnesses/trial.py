@@ -28,5 +28,6 @@ def try_inequality(derivation: Derivation, statement: Statement) -> Judgement:
                     worst, slack = margin, rounding(numeric, statement, place)
     held = worst >= -slack and torch.isfinite(torch.tensor(worst))
     n = len(SPREADS) * TABLES
-    detail = f"{'holds' if held else 'fails'} on {n} tables, smallest margin {worst:.3g} (an inequality is tried, not decided)"
+    said = "holds" if held else "fails"
+    detail = f"{said} on {n} tables, smallest margin {worst:.3g} (an inequality is tried, not decided)"
     return Judgement("tables", Finding.CONFIRMED if held else Finding.REFUTED, detail, max(0.0, -worst), slack)

@@ -1,19 +1,21 @@
 """Whether anything at all meets the conditions of a derivation: what holds of nothing has not been shown."""
 
 import math
+from functools import partial
 from itertools import product
+from typing import Any
 
 from derivations.language.derivation import Derivation, Instance
 from derivations.language.free import variables, walk
 from derivations.language.normal import Condition
-from derivations.language.terms import Density, Parameter
+from derivations.language.terms import Density, Parameter, Term
 
 
 def vacuous(derivation: Derivation, conditions: tuple[Condition, ...], tables: bool) -> str:
     """Why no instance meets the conditions; empty if one does.
 
-    Tables with positive entries meet every condition about densities, so where ``tables`` apply only the requirements on parameters
-    are left to be met.
+    Tables with positive entries meet every condition about densities, so where ``tables`` apply only the
+    requirements on parameters are left to be met.
     """
     required = derivation.requirements
     if tables and not required:
@@ -52,7 +54,7 @@ def _failed(derivation: Derivation, instance: Instance, conditions: tuple[Condit
                 elif condition.kind == "integrable":
                     q, f = about
                     assert isinstance(q, Density)
-                    values.append(float(numeric.expectation(q, lambda p, f=f, n=numeric: n.value(f, p).abs(), place)))
+                    values.append(float(numeric.expectation(q, partial(_size, numeric, f), place)))
         except NotApplicable:
             continue
         if not values:
@@ -65,6 +67,11 @@ def _failed(derivation: Derivation, instance: Instance, conditions: tuple[Condit
         if condition.kind == "absolutely continuous" and fine > 0:
             return condition
     return None
+
+
+def _size(numeric: Any, body: Term, place: Any) -> Any:
+    """The absolute value of the integrand."""
+    return numeric.value(body, place).abs()
 
 
 def _covered(numeric: object, about: tuple[object, ...], place: object) -> float:

@@ -20,8 +20,8 @@ WITNESSES = ("rules", "tables", "moments", "quadrature", "draws")
 class Judgement:
     """One witness on one statement.
 
-    ``residual`` is the distance from equality (or how far an inequality is violated), ``bound`` what it may not exceed; ``alpha`` the
-    false-alarm probability that was spent.
+    ``residual`` is the distance from equality (or how far an inequality is violated), ``bound`` what it may not
+    exceed; ``alpha`` the false-alarm probability that was spent.
     """
 
     witness: str

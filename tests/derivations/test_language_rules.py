@@ -155,5 +155,5 @@ def test_the_residue_says_what_remains_and_missing_says_what_would_mend_it() -> 
 
 
 def test_an_unknown_rule_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputValueError, match="rule 'lineraity' is not known; write one of: .*linearity"):
+    with pytest.raises(InputValueError, match=r"rule 'lineraity' is not known; write one of: .*linearity"):
         prove(h, "=", h, MODEL, ("lineraity",))

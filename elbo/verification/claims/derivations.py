@@ -1,4 +1,6 @@
-"""The catalogue of derivations: each by each witness, its rules one by one, its wrong variants, and the whole by two witnesses."""
+"""The catalogue of derivations: each by each witness, its rules one by one, its wrong variants, and the whole by two
+witnesses.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +11,9 @@ from elbo.verification import Claim, Context, Outcome
 
 
 def claims() -> Iterator[Claim]:
-    """For each derivation: a row for each witness in whose reach it lies, and rows for rules, wrong variants and the whole."""
+    """For each derivation: a row for each witness in whose reach it lies, and rows for rules, wrong variants and the
+    whole.
+    """
     from derivations import catalogue
     from derivations.language import text
     from derivations.witnesses.reach import reach
