@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -54,6 +55,7 @@ class Entry:
         return issubclass(self.kind, Problem)
 
 
+@cache
 def catalogue() -> tuple[Entry, ...]:
     """Every problem with known answers: formula, what is known exactly, conditions, source, and an example.
 
