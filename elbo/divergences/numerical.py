@@ -1,6 +1,7 @@
 """KL by quadrature or summation, with an error bound, for laws that have no formula."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,26 +66,31 @@ def _log_prob(law: Distribution, x: Any) -> Any:
             return torch.full_like(x, -math.inf)
 
 
-def _density(law: Distribution, x: float) -> float:
+def _density_of(law: Any) -> Callable[[float], float]:
+    """log density at a float; −inf outside the support."""
     dtype = next((v.dtype for v in vars(law).values() if isinstance(v, torch.Tensor)), torch.float64)
-    support: Any = law.support
-    inside = bool(support.check(torch.tensor(x, dtype=dtype)))
-    return float(_log_prob(law, torch.tensor(x, dtype=dtype))) if inside else -math.inf
+    lower, upper = _ends(law)
+
+    def density(x: float) -> float:
+        return float(law.log_prob(torch.tensor(x, dtype=dtype))) if lower <= x <= upper else -math.inf
+
+    return density
 
 
 def _integrated(q: Distribution, p: Distribution, relative: float) -> "Integral":
     from elbo.exact.quadrature import Integral, integrate
 
     lower, upper = _ends(q)
+    density_q, density_p = _density_of(q), _density_of(p)
     vanishing = False
 
     def integrand(x: float) -> float:
         nonlocal vanishing
-        log_q = _density(q, x)
+        log_q = density_q(x)
         if log_q == -math.inf:
-            density = _density(p, x)
+            density = density_p(x)
             return math.exp(density) if density < math.inf else 0.0
-        log_p = _density(p, x)
+        log_p = density_p(x)
         if log_p == -math.inf:
             vanishing = vanishing or log_q > -700
             return 0.0
@@ -97,7 +103,8 @@ def _integrated(q: Distribution, p: Distribution, relative: float) -> "Integral"
     # the mass of p outside the support of q belongs to ∫ p − q, so the range is the union of the supports
     low, high = min(lower, p_lower), max(upper, p_upper)
     points = sorted({x for x in (lower, upper, p_lower, p_upper, *_centres(q), *_centres(p)) if low < x < high})
-    result = integrate(integrand, low, high, points=tuple(points), relative=relative)
+    with torch.no_grad():
+        result = integrate(integrand, low, high, points=tuple(points), relative=relative)
     return Integral(math.inf, 0.0) if vanishing else result
 
 
@@ -151,9 +158,10 @@ def _summed(q: Distribution, p: Distribution) -> "Integral":
     y = (log_p - log_q)[mass]
     weights = torch.exp(log_q[mass])
     terms = torch.where(y.abs() < 0.5, weights * (torch.expm1(y) - y), torch.exp(log_p[mass]) - weights * (1.0 + y))
-    value = float(terms.sum() + torch.exp(log_p[~mass]).sum())
+    # the terms hold p − q, so what p has elsewhere belongs to the sum
+    value = float(terms.sum()) + max(0.0, 1.0 - float(torch.exp(log_p[mass]).sum()))
     rest = max(0.0, 1.0 - float(weights.sum()))
-    return Integral(value, 1e-14 * float(terms.abs().sum() + (weights * y.abs()).sum()) + 1e3 * rest + 1e-16)
+    return Integral(value, 1e-14 * float(terms.abs().sum() + (weights * y.abs()).sum()) + 1e3 * rest + 1e-15)
 
 
 def _reach(law: Distribution) -> int:
