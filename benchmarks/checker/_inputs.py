@@ -103,8 +103,12 @@ def call(case: Case, values: list[Any]) -> Tensor:
         given = [v.detach().numpy() if isinstance(v, Tensor) else v for v in given]
     if "keywords" in case.tags:
         names = inspect.signature(case.function).parameters
-        return torch.as_tensor(answer(case.function(**dict(zip(names, given, strict=True))))).sum()
-    return torch.as_tensor(answer(case.function(*given))).sum()
+        return _tensor(answer(case.function(**dict(zip(names, given, strict=True))))).sum()
+    return _tensor(answer(case.function(*given))).sum()
+
+
+def _tensor(out: Any) -> Tensor:
+    return torch.tensor(out, dtype=torch.float64) if isinstance(out, float) else torch.as_tensor(out)
 
 
 def needs_image(case: Case) -> bool:

@@ -179,7 +179,7 @@ AFFINE = of(
     "laplace_nll",
     "negative_elbo",
 )
-PLAIN = [c for c in AFFINE if not c.tags & {"noise", "not affine", "numerics", "surrogate"}]
+PLAIN = [c for c in AFFINE if not c.tags & {"noise", "not affine", "numerics", "surrogate", "gradient"}]
 # the value of these is right or nearly so at one input: what is wrong shows elsewhere, in the test named beside them
 ELSEWHERE = {
     "iwae/weights_attached": "gradient",
@@ -244,6 +244,19 @@ def test_quantisation_gradients(case):
         return
     right = 0 < ratios[0] < 1 and max(ratios) - min(ratios) < 1e-9
     assert right == case.right
+
+
+@named([c for c in ALL if "gradient" in c.tags])
+def test_autograd_disagrees_with_the_value(case):
+    """Right values, and gradients that are not theirs: what a misplaced stop-gradient leaves."""
+    leaves = [v.requires_grad_() for v in roles(case, torch.Generator().manual_seed(7))]
+    gradients = torch.autograd.grad(call(case, leaves), leaves, allow_unused=True)
+    directions = [torch.randn(v.shape, generator=torch.Generator().manual_seed(8), dtype=v.dtype) for v in leaves]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True) if g is not None)
+    h = 1e-5
+    ends = [[v.detach() + s * h * d for v, d in zip(leaves, directions, strict=True)] for s in (1, -1)]
+    assert abs((float(call(case, ends[0])) - float(call(case, ends[1]))) / (2 * h) - slope) > 1e-3
+    assert is_right(case)
 
 
 @named(of("vq_quantize"))
