@@ -85,7 +85,7 @@ DERIVATIONS = (
         ),
         instances=(linear,),
         sources=(S3("lines 183-185"), HIGGINS_2017("the objective with the weight beta")),
-        implements=("elbo.bounds",),
+        implements=("elbo.bounds.beta_objective",),
     ),
     Derivation(
         title="ELBO surgery",
@@ -123,6 +123,10 @@ DERIVATIONS = (
             Wrong(MutualInformation(joint, n, z) - KL(aggregate, prior), "The second term is subtracted."),
         ),
         sources=(S3("lines 199-211"), HOFFMAN_JOHNSON_2016("the decomposition of the averaged divergence")),
+        implements=(
+            "elbo.bounds.index_code_information",
+            "elbo.bounds.aggregate_log_density",
+        ),
         sizes={n: 2},
     ),
     Derivation(
@@ -163,6 +167,10 @@ DERIVATIONS = (
             ),
         ),
         sources=(S3("lines 183-185"), CHEN_2018("the decomposition of the averaged divergence")),
+        implements=(
+            "elbo.bounds.total_correlation",
+            "elbo.bounds.beta_tcvae",
+        ),
         depends_on=("elbo-surgery",),
     ),
 )

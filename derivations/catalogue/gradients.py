@@ -116,7 +116,7 @@ DERIVATIONS = (
         ),
         instances=(drifting,),
         sources=(S3("lines 120-130"), MOHAMED_2020("section 4")),
-        implements=("elbo.gradients",),
+        implements=("elbo.gradients.ScoreFunction",),
     ),
     Derivation(
         title="The score-function gradient of the ELBO",
@@ -146,7 +146,7 @@ DERIVATIONS = (
         ),
         instances=(amortised,),
         sources=(S3("lines 118-136"), MOHAMED_2020("section 4"), ROEDER_2017("the parts of the total derivative")),
-        implements=("elbo.gradients",),
+        implements=("elbo.gradients.ScoreFunction",),
         depends_on=("score-function",),
     ),
     Derivation(
@@ -181,7 +181,10 @@ DERIVATIONS = (
             MOHAMED_2020("section 5"),
             TUCKER_2019("equivalence of score function and reparameterisation"),
         ),
-        implements=("elbo.gradients",),
+        implements=(
+            "elbo.gradients.ScoreFunction",
+            "elbo.gradients.Pathwise",
+        ),
         depends_on=("score-function", "reparameterised-gradient"),
     ),
     Derivation(
@@ -220,7 +223,7 @@ DERIVATIONS = (
         ),
         instances=(based,),
         sources=(GREENSMITH_2004("the optimal constant baseline"), MOHAMED_2020("section 7, control variates")),
-        implements=("elbo.gradients",),
+        implements=("elbo.gradients.ScoreFunction",),
         depends_on=("score-function",),
     ),
     Derivation(
@@ -256,7 +259,7 @@ DERIVATIONS = (
         ),
         instances=(drifting,),
         sources=(RICHTER_2020("the leave-one-out form of the gradient"), MOHAMED_2020("section 7, control variates")),
-        implements=("elbo.gradients",),
+        implements=("elbo.gradients.Rloo",),
         depends_on=("score-function",),
     ),
 )

@@ -165,7 +165,7 @@ DERIVATIONS = (
             Wrong(log(evidence) - KL(prior, q), "The divergence in the other direction."),
         ),
         sources=(S3("lines 165-181"), CHEN_2017("when the latent code is ignored")),
-        implements=("elbo.bounds",),
+        implements=("elbo.bounds.elbo",),
     ),
     Derivation(
         title="Free bits",
@@ -204,6 +204,6 @@ DERIVATIONS = (
             ),
         ),
         sources=(S3("lines 165-181"), KINGMA_2016("free bits")),
-        implements=("elbo.bounds",),
+        implements=("elbo.bounds.free_bits",),
     ),
 )

@@ -122,6 +122,7 @@ DERIVATIONS = (
         ),
         instances=(normal,),
         sources=(S2("line 131"), KINGMA_WELLING_2014("section 2.4")),
+        implements=("elbo.gradients.Pathwise",),
     ),
     Derivation(
         title="The derivative by the scale",
@@ -147,6 +148,7 @@ DERIVATIONS = (
         ),
         instances=(normal,),
         sources=(S2("lines 129-134"), KINGMA_WELLING_2014("section 2.4")),
+        implements=("elbo.gradients.Pathwise",),
         depends_on=("reparameterised-gradient",),
     ),
     Derivation(
@@ -213,6 +215,7 @@ DERIVATIONS = (
             ),
         ),
         sources=(S2("lines 113-116, 159-162"), KINGMA_WELLING_2014("eq. 7")),
+        implements=("elbo.bounds.elbo_analytic_kl",),
     ),
     Derivation(
         title="Squared error plus a weighted divergence",
@@ -248,5 +251,6 @@ DERIVATIONS = (
         ),
         instances=(decoder,),
         sources=(S2("lines 163-165"), RYBKIN_2021("the weight as the variance of the decoder")),
+        implements=("elbo.bounds.elbo_analytic_kl",),
     ),
 )

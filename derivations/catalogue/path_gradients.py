@@ -110,7 +110,7 @@ DERIVATIONS = (
         ),
         instances=(linear,),
         sources=(S3("lines 118-136"), ROEDER_2017("the path derivative estimator"), MOHAMED_2020("section 5")),
-        implements=("elbo.gradients",),
+        implements=("elbo.gradients.StickingTheLanding",),
         depends_on=("elbo-score-gradient", "score-equals-pathwise"),
     ),
     Derivation(
@@ -167,7 +167,7 @@ DERIVATIONS = (
             TUCKER_2019("the doubly reparameterised gradient"),
             BURDA_2016("the gradient of the importance-weighted bound"),
         ),
-        implements=("elbo.gradients",),
+        implements=("elbo.gradients.Dreg",),
         depends_on=("score-equals-pathwise", "sticking-the-landing"),
     ),
 )

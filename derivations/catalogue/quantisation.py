@@ -86,6 +86,7 @@ DERIVATIONS = (
             Wrong(-Entropy(code), "The constant is dropped, and with it the value of the bound."),
         ),
         sources=(S3("lines 144-152"), OORD_2017("section 3.1")),
+        implements=("elbo.bounds.quantised_kl",),
         sizes={z: 3},
     ),
     Derivation(
@@ -105,6 +106,7 @@ DERIVATIONS = (
         ),
         instances=(numbers,),
         sources=(S3("line 148"), OORD_2017("section 3.2")),
+        implements=("elbo.bounds.straight_through",),
     ),
     Derivation(
         title="The codebook term moves the codebook only",
@@ -126,6 +128,7 @@ DERIVATIONS = (
         ),
         instances=(numbers,),
         sources=(S3("line 148"), OORD_2017("eq. 3")),
+        implements=("elbo.bounds.vq_loss",),
     ),
     Derivation(
         title="The commitment term moves the encoder only",
@@ -141,6 +144,7 @@ DERIVATIONS = (
         ),
         instances=(numbers,),
         sources=(S3("line 148"), OORD_2017("eq. 3")),
+        implements=("elbo.bounds.vq_loss",),
         depends_on=("codebook-gradient",),
     ),
     Derivation(

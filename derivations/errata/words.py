@@ -49,7 +49,7 @@ def reconstruction_samples_x() -> Evaluation:
     kind=Kind.NOTATION,
     title="drawing z from the prior and decoding it is inference",
     said="After training, sampling from the prior to make new data is called inference.",
-    correct=r"That is **generation**. Inference is the computation of $p_\theta(z\mid x)$ (or of its stand-in $q_\phi$).",
+    correct=r"That is **generation**. Inference computes $p_\theta(z\mid x)$, or $q_\phi$ in its place.",
 )
 def generation_is_inference() -> Evaluation:
     posterior = model_posterior(PRIOR, DECODER)
