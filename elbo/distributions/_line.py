@@ -28,8 +28,12 @@ class Grid(NamedTuple):
     log_weight: Tensor
 
 
-@lru_cache(maxsize=256)
 def grid(dimension: int, device: torch.device) -> Grid:
+    """The nodes for a dimension, kept once made; a compiler traces how they are made."""
+    return _make_grid(dimension, device) if torch.compiler.is_compiling() else _kept_grid(dimension, device)
+
+
+def _make_grid(dimension: int, device: torch.device) -> Grid:
     """Nodes for the sphere of R^dimension: to ``(m-1) log cosh v = 45`` on each side, where the density is below 1e-19.
 
     The rules were chosen against mpmath, one step of 32 nodes above the first where A, 1 - A and A' show rounding
@@ -52,13 +56,18 @@ def grid(dimension: int, device: torch.device) -> Grid:
         )
 
 
+_kept_grid = lru_cache(maxsize=256)(_make_grid)
+
+
 def exp_minus_1_minus(x: Tensor) -> Tensor:
     """``e^x - 1 - x`` to a few ulps, also where x is small."""
-    series = torch.ones_like(x)
     small = torch.where(x.abs() < 1, x, 0.0)
-    for k in range(20, 2, -1):
-        series = 1 + small * series / k
-    return torch.where(x.abs() < 1, 0.5 * small * small * series, torch.expm1(x) - x)
+    square = small * small
+    series = torch.full_like(x, 1 / math.factorial(19))
+    for k in range(17, 2, -2):
+        series = series * square + 1 / math.factorial(k)
+    near = 2 * torch.sinh(small / 2) ** 2 + small * square * series  # cosh - 1, and sinh less its argument
+    return torch.where(x.abs() < 1, near, torch.expm1(x) - x)
 
 
 def minus_log1p(x: Tensor, one_plus: Tensor) -> Tensor:

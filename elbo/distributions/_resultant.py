@@ -34,7 +34,13 @@ def _peak(kappa: Tensor, m: int, nodes: Grid) -> _Peak:
     t = 2 * kappa / (a + root)
     complement = (a + a / ((root + 2 * kappa) / a)) / (a + root)
     one_plus_s = complement + t * nodes.one_plus_tanh  # 1 + t tanh v
-    log_density = -a * (minus_log1p(-t * nodes.tanh / one_plus_s, 1 / one_plus_s) + nodes.log_cosh)
+    s = t * nodes.tanh
+    share = s / one_plus_s
+    if a > 8:  # rounding of order eps a^(1/2) would be felt
+        log_density = -a * (minus_log1p(-share, 1 / one_plus_s) + nodes.log_cosh)
+    else:
+        log_ratio = torch.where(s > -0.5, torch.log1p(s), torch.log(one_plus_s))
+        log_density = (share - log_ratio - nodes.log_cosh) * a
     probability, mass = expect(log_density, nodes.log_weight)
     return _Peak(t, complement, complement * (1 + t), probability, mass.unsqueeze(-1), nodes.tanh / one_plus_s)
 
@@ -219,6 +225,26 @@ class _MeanDifference(torch.autograd.Function):
         return -gradient * _Cumulant.apply(k1, ctx.m, 2), gradient * _Cumulant.apply(k2, ctx.m, 2), None
 
 
+class _FromUniform(torch.autograd.Function):
+    """The divergence from the uniform law, κA(κ) - G(κ)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(kappa: Tensor, m: int) -> Tensor:
+        return in_chunks(lambda k: _bregman(k, torch.zeros_like(k[:1]), m), kappa).to(kappa.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        kappa, ctx.m = inputs
+        ctx.save_for_backward(kappa)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (kappa,) = ctx.saved_tensors
+        return gradient * kappa * _Cumulant.apply(kappa, ctx.m, 2), None
+
+
 class _Bregman(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -257,3 +283,8 @@ def bregman(concentration_q: Tensor, concentration_p: Tensor, dimension: int) ->
     """G(κ_p) - G(κ_q) - A(κ_q)(κ_p - κ_q): the divergence between two laws of one mean direction, differentiable."""
     k1, k2 = torch.broadcast_tensors(concentration_q, concentration_p)
     return _Bregman.apply(k1, k2, dimension)  # type: ignore[no-any-return]
+
+
+def divergence_from_uniform(concentration: Tensor, dimension: int) -> Tensor:
+    """κA(κ) - G(κ): KL from the von Mises-Fisher law to the uniform one, in nats; differentiable."""
+    return _FromUniform.apply(concentration, dimension)  # type: ignore[no-any-return]

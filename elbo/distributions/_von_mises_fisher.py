@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from elbo.distributions import _transport
-from elbo.distributions._resultant import bregman, log_mgf, log_mgf_gap, mean_resultant_length
+from elbo.distributions._resultant import divergence_from_uniform, log_mgf, log_mgf_gap, mean_resultant_length
 from elbo.distributions._sphere import RotationallySymmetric, log_area
 
 
@@ -52,9 +52,7 @@ class VonMisesFisher(RotationallySymmetric):
 
     def entropy(self) -> Tensor:
         """log|S| - KL to the uniform law, in nats."""
-        return log_area(self.dimension) - bregman(
-            self.concentration, torch.zeros_like(self.concentration), self.dimension
-        )
+        return log_area(self.dimension) - divergence_from_uniform(self.concentration, self.dimension)
 
     def _resultant_length(self) -> Tensor:
         return mean_resultant_length(self.concentration, self.dimension)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from elbo._errors import InputTypeError, InputValueError
 from elbo.distributions import HypersphericalUniform, PowerSpherical, VonMisesFisher
-from elbo.distributions._power import divergence_from_uniform
-from elbo.distributions._resultant import bregman, mean_resultant_length
+from elbo.distributions import _power as power
+from elbo.distributions._resultant import bregman, divergence_from_uniform, log_mgf, mean_resultant_length
 from elbo.distributions._sphere import check_dimension
 from elbo.divergences._elementwise import transformed
 from elbo.divergences._registry import register
@@ -73,8 +73,7 @@ def vmf_kl(concentration: Tensor, dimension: int) -> Tensor:
     """
     check_dimension(dimension)
     _check_concentration(concentration)
-    kappa = concentration.to(torch.float64)
-    return bregman(kappa, torch.zeros_like(kappa), dimension).to(concentration.dtype)
+    return divergence_from_uniform(concentration, dimension)
 
 
 @register(
@@ -103,8 +102,8 @@ def von_mises_fisher(q: VonMisesFisher, p: VonMisesFisher) -> Tensor:
 )
 def von_mises_fisher_uniform(q: VonMisesFisher, p: HypersphericalUniform) -> Tensor:
     """KL from a von Mises-Fisher law to the uniform one."""
-    kappa = q.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape)).to(torch.float64)
-    return bregman(kappa, torch.zeros_like(kappa), q.dimension).to(q.concentration.dtype)
+    kappa = q.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))
+    return divergence_from_uniform(kappa, q.dimension)
 
 
 @register(
@@ -117,8 +116,8 @@ def von_mises_fisher_uniform(q: VonMisesFisher, p: HypersphericalUniform) -> Ten
 )
 def uniform_von_mises_fisher(q: HypersphericalUniform, p: VonMisesFisher) -> Tensor:
     """KL from the uniform law to a von Mises-Fisher one."""
-    kappa = p.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape)).to(torch.float64)
-    return bregman(torch.zeros_like(kappa), kappa, p.dimension).to(p.concentration.dtype)
+    kappa = p.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))
+    return log_mgf(kappa, p.dimension)
 
 
 @register(
@@ -131,8 +130,8 @@ def uniform_von_mises_fisher(q: HypersphericalUniform, p: VonMisesFisher) -> Ten
 )
 def power_spherical_uniform(q: PowerSpherical, p: HypersphericalUniform) -> Tensor:
     """KL from a power spherical law to the uniform one."""
-    kappa = q.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape)).to(torch.float64)
-    return divergence_from_uniform(kappa, q.dimension).to(q.concentration.dtype)
+    kappa = q.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))
+    return power.divergence_from_uniform(kappa, q.dimension)
 
 
 @register(

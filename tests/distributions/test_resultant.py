@@ -135,3 +135,15 @@ def test_chunks_do_not_change_a_value(monkeypatch):
     whole = log_mgf(k, 7)
     monkeypatch.setattr("elbo.distributions._line._CHUNK", 8)
     assert torch.equal(whole, log_mgf(k, 7))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("function", [divergence_from_uniform, mean_resultant_length])
+def test_compiled_functions_agree_with_eager_ones(function):
+    """Traced by Dynamo, forward and backward, without a warning of ours."""
+    kappa = torch.tensor([0.1, 3.0, 50.0], dtype=torch.float64, requires_grad=True)
+    compiled = torch.compile(lambda k: function(k, 6), backend="eager")
+    eager, traced = function(kappa, 6), compiled(kappa)
+    assert torch.allclose(eager, traced, rtol=8 * EPS, atol=0)
+    slopes = (torch.autograd.grad(value.sum(), kappa)[0] for value in (eager, traced))
+    assert torch.allclose(*slopes, rtol=8 * EPS, atol=0)
