@@ -58,12 +58,13 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
     return _integrated(q, p, relative)
 
 
-def _log_prob(law: Distribution, x: Any) -> Any:
+def _log_prob(law: Any, x: torch.Tensor) -> torch.Tensor:
+    """log probability in float64, −∞ outside the support (where torch may give anything)."""
     with torch.no_grad():
-        try:
-            return law.log_prob(x)
-        except ValueError:  # validation: the point is outside the support
-            return torch.full_like(x, -math.inf)
+        inside = law.support.check(x)
+        safe = torch.where(inside, x, x[inside][0]) if bool(inside.any()) else None
+        values = torch.full_like(x, -math.inf) if safe is None else law.log_prob(safe)
+        return torch.where(inside, values, -math.inf).double()
 
 
 def _density_of(law: Any) -> Callable[[float], float]:
@@ -146,12 +147,10 @@ def _summed(q: Distribution, p: Distribution) -> "Integral":
         outcomes = torch.arange(_reach(q), dtype=torch.float64)
     else:
         raise InputValueError(f"the support of q is {q.support}, expected a finite set or the integers from 0")
-    log_q = _log_prob(q, outcomes).double()
-    log_p = (
-        torch.stack([_log_prob(p, x) for x in outcomes]).double()
-        if len(outcomes) < 64
-        else _log_prob(p, outcomes).double()
+    outcomes = outcomes.to(
+        next(v.dtype for v in vars(p).values() if isinstance(v, torch.Tensor) and v.is_floating_point())
     )
+    log_q, log_p = _log_prob(q, outcomes), _log_prob(p, outcomes)
     mass = log_q > -math.inf
     if bool((log_p[mass] == -math.inf).any()):
         return Integral(math.inf, 0.0)
@@ -169,7 +168,7 @@ def _reach(law: Distribution) -> int:
     centre, spread = float(law.mean), float(law.stddev)
     count = int(centre + 12 * spread) + 64
     while count < MAX_OUTCOMES:
-        if float(_log_prob(law, torch.tensor(float(count), dtype=torch.float64))) < math.log(TAIL):
+        if float(_log_prob(law, torch.tensor([float(count)], dtype=torch.float64))) < math.log(TAIL):
             return count
         count *= 2
     raise InputValueError(f"q has more than {MAX_OUTCOMES} outcomes of probability above {TAIL}, too many to sum over")

@@ -384,7 +384,7 @@ def _draws(context: Context) -> Outcome:
     from elbo.divergences import kl
     from elbo.evidence import mean_test
 
-    pairs = (("Normal", (0.3, 1.2), "Normal", (-0.4, 1.0)), ("Exponential", (1.7,), "Exponential", (0.9,)),
+    pairs = (("Normal", (0.3, 1.2), "Normal", (-0.4, 0.7)), ("Exponential", (1.7,), "Exponential", (0.9,)),
              ("Bernoulli", (0.3,), "Bernoulli", (0.6,)))  # fmt: skip
     share = context.alpha / len(pairs)
     rejected = []
