@@ -19,12 +19,11 @@ from elbo.exact.quadrature import (
     gauss_hermite,
     gauss_legendre,
     integrate,
-    integrate_box,
-    normal_expectation,
-    tensor_rule,
+    piecewise_legendre,
     trapezoid,
 )
 from elbo.exact.ratio import RatioMoments, ratio_moments
+from elbo.exact.tensor import integrate_box, normal_expectation, tensor_rule
 
 __all__ = [
     "Certificate",
@@ -46,6 +45,7 @@ __all__ = [
     "jackknife_weights",
     "log_evidence",
     "normal_expectation",
+    "piecewise_legendre",
     "ratio_moments",
     "reference",
     "renyi_bound",

@@ -1,7 +1,6 @@
 """The ways to a certificate: enumeration of the noise, quadrature nodes in its place, or the transform of a ratio."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,9 @@ import torch
 from torch import Tensor
 
 from elbo._errors import Error, InputTypeError, InputValueError
-from elbo.exact.quadrature import EPS, gauss_legendre, tensor_rule
+from elbo.exact.quadrature import EPS, piecewise_legendre
 from elbo.exact.ratio import ratio_moments, squeezed
+from elbo.exact.tensor import tensor_rule
 from elbo.noise import Finite, NoiseLaw, Product, StandardNormal, Uniform
 
 NODE_LIMIT = 60_000
@@ -169,11 +169,7 @@ def _nodes(law: NoiseLaw, order: int, dimension: int) -> tuple[Any, Any]:
 def _piecewise(law: NoiseLaw, breaks: list[list[float]], order: int) -> tuple[Any, Any]:
     if not isinstance(law, Uniform) or len(breaks) != law.event_shape.numel():
         raise InputValueError("breakpoints need one list for each coordinate of uniform noise")
-    rules = []
-    for inner in breaks:
-        edges = [0.0, *inner, 1.0]
-        pieces = [gauss_legendre(order, a, b) for a, b in pairwise(edges) if a < b]
-        rules.append((np.concatenate([p for p, _ in pieces]), np.concatenate([w for _, w in pieces])))
+    rules = [piecewise_legendre([0.0, *inner, 1.0], order) for inner in breaks]
     if np.prod([len(w) for _, w in rules]) > NODE_LIMIT * 4:
         raise InputValueError(f"{np.prod([len(w) for _, w in rules])}")
     points, weights = tensor_rule(*rules)

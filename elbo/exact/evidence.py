@@ -7,7 +7,8 @@ import torch
 from torch.distributions import Distribution, Exponential, Normal, Uniform
 
 from elbo._errors import Error, InputValueError
-from elbo.exact._laws import DEPTH, Evaluate, _line, _log_sum, _rows, law_of_weight, rounding_of_z
+from elbo.exact._coordinates import Evaluate, log_sum, on_line, rounding_of_z, rows_of
+from elbo.exact._laws import DEPTH, law_of_weight
 from elbo.exact.multi_sample import MultiSample, _node_error
 from elbo.exact.quadrature import EPS, IntegrationError
 
@@ -44,21 +45,21 @@ def log_evidence(problem: Any, x: Any, *, tolerance: float = 1e-12) -> MultiSamp
         if latent.states is not None:
             z = latent.states.reshape(len(latent.states), *[1] * len(batch), *latent.event_shape)
             rows = problem.log_joint(x, z).double().expand(len(z), *batch).reshape(len(z), -1).T.numpy(force=True)
-            return _answer(_log_sum(rows), 4 * EPS * (1.0 + np.abs(_log_sum(rows))), batch)
+            return _answer(log_sum(rows), 4 * EPS * (1.0 + np.abs(log_sum(rows))), batch)
         if latent.dimension > 1:
             raise InputValueError(
                 f"z has {latent.dimension} continuous dimensions; this rule has one. Use problem.log_evidence(x), or "
                 "exact.iwae_bound(problem, x, q, 1).log_mean for up to three"
             )
-        evaluate = _line(problem, x, _reference(problem, latent), batch)
+        evaluate = on_line(problem, x, _reference(problem, latent), batch)
         low, high = _zoom(evaluate)
         size = 64
         while True:
             e = np.linspace(low, high, 2 * size + 1)
             _, log_joint, z = evaluate(e[:, None])
             values = log_joint + np.log((high - low) / (2 * size))
-            fine, coarse = _log_sum(values), _log_sum(values[:, ::2]) + np.log(2.0)
-            lost = rounding_of_z(_rows(z.reshape(len(e), *batch), (len(e), *batch)), [log_joint])
+            fine, coarse = log_sum(values), log_sum(values[:, ::2]) + np.log(2.0)
+            lost = rounding_of_z(rows_of(z.reshape(len(e), *batch), (len(e), *batch)), [log_joint])
             lost = (np.exp(values - fine[:, None]) * lost).sum(1)
             error = _node_error(fine, coarse) + 8 * EPS * (1.0 + np.abs(fine)) + np.exp(-DEPTH + 6.0) + lost
             if (error <= tolerance * np.maximum(1.0, np.abs(fine))).all():
@@ -119,7 +120,7 @@ def renyi_bound(problem: Any, x: Any, q: Distribution, alpha: float, *, toleranc
             terms = order * law.log_weights + np.log(law.fine)
             coarse_terms = order * law.log_weights + np.log(law.coarse)
         terms, coarse_terms = (np.where(np.isnan(t), -np.inf, t) for t in (terms, coarse_terms))
-        fine, coarse = _log_sum(terms), _log_sum(coarse_terms)
+        fine, coarse = log_sum(terms), log_sum(coarse_terms)
         # a maximum at an end of the lattice: the moment lies beyond it
         edge = np.maximum(terms[:, 0], terms[:, -1]) > fine - 30.0 if problem.latent.states is None else False
         rounding = law.rounding_under(terms - fine[:, None]) * (abs(order) + abs(1.0 - order))

@@ -279,7 +279,19 @@ def test_float32_and_grad_mode_are_left_as_found():
 
 
 @pytest.mark.parametrize(
-    "name", ["_transform", "multi_sample", "evidence", "ratio", "certificate", "_ways", "_laws", "_targets"]
+    "name",
+    [
+        "_transform",
+        "multi_sample",
+        "evidence",
+        "ratio",
+        "certificate",
+        "_ways",
+        "_laws",
+        "_coordinates",
+        "_targets",
+        "_reference",
+    ],
 )
 def test_examples_of(name):
     assert doctest.testmod(importlib.import_module(f"elbo.exact.{name}")).failed == 0

@@ -8,18 +8,17 @@ import pytest
 from scipy.special import gamma
 
 from elbo._errors import InputTypeError, InputValueError
-from elbo.exact import enumeration, quadrature
+from elbo.exact import enumeration, quadrature, tensor
 from elbo.exact.quadrature import (
     Integral,
     IntegrationError,
     gauss_hermite,
     gauss_legendre,
     integrate,
-    integrate_box,
-    normal_expectation,
-    tensor_rule,
+    piecewise_legendre,
     trapezoid,
 )
+from elbo.exact.tensor import integrate_box, normal_expectation, tensor_rule
 
 KNOWN = [
     ("polynomial", lambda t: t**7 - t, 0.0, 2.0, (), 30.0),
@@ -144,6 +143,13 @@ def test_integrals_add_with_their_bounds():
     assert both.error_bound >= 1.1e-3
 
 
-@pytest.mark.parametrize("module", [quadrature, enumeration], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [quadrature, tensor, enumeration], ids=lambda m: m.__name__)
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
+
+
+def test_pieces_integrate_a_jump_exactly():
+    u, w = piecewise_legendre([0.0, 0.3, 0.8, 1.0], 5)
+    assert abs(float(w @ np.where(u > 0.3, u**3, -u)) - ((1 - 0.3**4) / 4 - 0.045)) < 1e-15
+    with pytest.raises(InputValueError, match="rising"):
+        piecewise_legendre([0.0, 0.5, 0.5], 3)

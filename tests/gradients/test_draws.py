@@ -52,9 +52,7 @@ def test_draws_are_the_calls_stacked(estimator, setting, rng):
 @pytest.mark.parametrize("index", range(len(ESTIMATORS)))
 def test_draws_agree_with_the_certificate(index):
     estimator, (problem, x, q) = ESTIMATORS[index]
-    ledger = Ledger(alpha=1e-6)
-    alpha = ledger.spend(1e-6 / len(ESTIMATORS), repr(estimator))
-    alpha = 1e-6 / len(ESTIMATORS) if alpha is None else float(alpha)
+    alpha = Ledger(alpha=1e-6).split(len(ESTIMATORS))
     found = certify(estimator, problem, x, q)
     parameters = estimator.parameters(problem, x, q)
     law = estimator.noise(problem, parameters)
