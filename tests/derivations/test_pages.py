@@ -210,6 +210,22 @@ def test_the_command_refuses_what_is_not_proved(
     assert not (tmp_path / "pages").exists()
 
 
+def test_the_command_writes_json(
+    posterior_kl: Derivation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from derivations.__main__ import main
+
+    cited = {name for s in posterior_kl.steps for name in s.by if name in _check.RULES}
+    monkeypatch.setattr(_check, "RULES", {name: _check.RULES[name] for name in cited})
+    monkeypatch.setattr(importlib.import_module("derivations.catalogue"), "catalogue", lambda: (posterior_kl,))
+    assert main(["pages", "--format", "json", "--out", str(tmp_path / "all.json")]) == 0
+    assert "written" in capsys.readouterr().out
+    assert main(["pages", "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert [d["slug"] for d in printed] == ["posterior-kl"]
+
+
 def test_importing_derivations_does_not_import_torch() -> None:
     code = "import sys, derivations, derivations.pages; sys.exit('torch' in sys.modules or 'sympy' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
