@@ -56,17 +56,24 @@ class Subject:
         self._original = function
         self.names, self.extras, self._by_keyword = _signature(function, self.name, count, optional)
         self.count = len(self.names)
+        self.masks = [
+            name
+            for name, default in self.extras.items()
+            if "mask" in name.lower() and (default is None or default is inspect.Parameter.empty)
+        ]
         self.settings: dict[str, Any] = {}
 
     def raw(self, *tensors: Tensor, **settings: Any) -> Any:
         """Whatever the function returns for clones of ``tensors``."""
-        given = {**self.settings, **settings}
+        given = {**{name: torch.ones_like(tensors[0]) for name in self.masks}, **self.settings, **settings}
         before = [_copy(t) for t in tensors] if self.guard.calls < 3 else None
         arguments = [_copy(t) for t in tensors]
         if self._by_keyword:
             call = functools.partial(self._function, **dict(zip(self.names, arguments, strict=True)), **given)
         else:
-            positional = [given[name] for name, default in self.extras.items() if default is inspect.Parameter.empty]
+            positional = [
+                given.get(name, 1.0) for name, default in self.extras.items() if default is inspect.Parameter.empty
+            ]
             keywords = {k: v for k, v in given.items() if self.extras.get(k) is not inspect.Parameter.empty}
             call = functools.partial(self._function, *arguments, *positional, **keywords)
         out = self.guard.run(call)

@@ -14,6 +14,7 @@ from elbo.checking._kl_block import formula_of
 from elbo.checking._likelihood_forms import gaussian_scaled, laplace_scaled
 from elbo.checking._nll_block import ANY, FORMS, bernoulli_edges, family, judge_nll_slips, nll_block
 from elbo.checking._numerics import check_gradients, check_single
+from elbo.checking._padding import judge_padding
 from elbo.checking._reductions import batch_word, judge_constant_factor, judge_reduction, output_axes
 from elbo.checking._search import smallest
 from elbo.checking._terms import predicted
@@ -107,6 +108,7 @@ def _judge(case: Case, name: str) -> None:
     case.adopted["reduction"] = f"sum over data, {batch_word(term.weight_exponent('B'), str(case.adopted['output']))}"
     case.computes = f"{number(k) + ' × ' if not close(k, 1.0) else ''}Σ {formula_of(term)}"
     judge_constant(case, fitted, k)
+    judge_padding(case, draw(sizes), range(count))
     points(case, fitted, sizes, name, scaled)
     if case.wrong and axes_right:
         counterexample(case, fitted, sizes, scaled)

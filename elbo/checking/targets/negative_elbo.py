@@ -26,6 +26,7 @@ from elbo.checking._kl_block import (
 from elbo.checking._nll_block import ANY, bernoulli_edges, family, judge_nll_slips, nll_block
 from elbo.checking._noisy import settle_noise
 from elbo.checking._numerics import check_gradients, check_single
+from elbo.checking._padding import judge_padding
 from elbo.checking._reductions import output_axes
 from elbo.checking._search import smallest
 from elbo.checking._subject import as_tensor, readings
@@ -215,6 +216,7 @@ def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, n
     judge_nll_slips(case, nll)
     judge_spread(case, kl, subject.names[kl.block.positions[kl.term.order[1]]])
     weights = judge_weights(case, kl, nll)
+    judge_padding(case, layout.draw(case, sizes), layout.data)
     if not floor:
         _judge_constant(case, kl, nll, with_data, with_latent)
         _range_and_points(case, layout, sizes, kl, nll, with_data)
