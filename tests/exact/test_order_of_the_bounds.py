@@ -113,3 +113,21 @@ def test_the_divergence_gap_obeys_data_processing(drawn):
     merged_joint = torch.cat([joint[:1] + joint[1:2], joint[2:]])
     merged = exact.iwae_from_weights((merged_joint / merged_law).log(), merged_law, 1)
     assert merged.gap <= exact.iwae_from_weights(log_w, law, 1).gap + SLACK
+
+
+@given(
+    st.integers(2, 3).flatmap(
+        lambda n: st.tuples(*[st.lists(logits, min_size=2 * n, max_size=2 * n) for _ in range(2)])
+    )
+)
+def test_the_gap_obeys_the_chain_rule(drawn):
+    """For z = (a, b) the gap is that of the law of a, plus the mean gap of the law of b given a."""
+    joint, law = (torch.softmax(torch.tensor(v, dtype=D), 0).reshape(-1, 2) for v in drawn)
+
+    def gap(p, q):
+        return exact.iwae_from_weights((p / q).log(), q, 1).gap
+
+    marginal_p, marginal_q = joint.sum(1), law.sum(1)
+    inner = sum(marginal_q[a] * gap(joint[a] / marginal_p[a], law[a] / marginal_q[a]) for a in range(len(marginal_q)))
+    whole = gap(joint.reshape(-1), law.reshape(-1))
+    assert abs(whole - gap(marginal_p, marginal_q) - inner) <= SLACK
