@@ -7,6 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from torch.distributions import Beta, Categorical, Gamma, Normal
 
+import elbo
 from elbo import problems as P
 from elbo import strategies as es
 
@@ -202,3 +203,23 @@ def test_quantised_latent_has_the_constant_kl_of_the_literature():
     reconstruction = problem.likelihood(index).log_prob(x)
     kl = reconstruction - problem.elbo(x, problem.one_hot(index))
     assert torch.allclose(kl, torch.full_like(kl, 3.0).log(), rtol=1e-14)
+
+
+CONJUGATE = [k for k in es.problem_kinds() if issubclass(k, P.ConjugateProblem)]
+
+
+@pytest.mark.parametrize("kind", CONJUGATE, ids=lambda k: k.__name__)
+def test_gap_and_eubo_are_the_divergences_of_elbo_kl(kind):
+    """Two derivations of one number: the pairs of this package, and the closed forms of ``elbo.divergences``."""
+
+    def check(case):
+        problem, x, q = case
+        posterior = problem.posterior(x)
+        forward, backward = elbo.kl(q, posterior), elbo.kl(posterior, q)
+        # Gaussians with a full covariance: rounding grows with the condition number of the posterior
+        bound = 1e-10 if posterior.event_shape else 1e-12
+        assert abs(problem.gap(x, q) - forward) <= bound * size(forward)
+        log_p = problem.log_evidence(x)
+        assert abs(problem.eubo(x, q) - log_p - backward) <= bound * size(backward, log_p)
+
+    holds_for(kind, check)

@@ -63,20 +63,18 @@ class ExponentialFamilyPair(Pair):
         inner = self._curvature(0.0, s, lambda t: (1 - s) * t) + self._curvature(s, 1.0, lambda t: s * (1 - t))
         return -inner
 
-    def _curvature(self, lower: float, upper: float, kernel: Callable[[float], float]) -> Tensor:
+    def _curvature(self, lower: float, upper: float, kernel: Callable[[Tensor], Tensor]) -> Tensor:
         """∫ kernel(t) g''(t) dt where the path stays near, 0 elsewhere."""
         direction = tuple(b - a for a, b in zip(self.natural_q, self.natural_p, strict=True))
         near = self._near(max(abs(lower), abs(upper)))
-        nodes, weights = gauss_legendre(20, lower, upper)
-        total: Tensor | None = None
-        for t, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
-            point = tuple(
-                torch.where(self._spread(near, a), a + t * d, torch.ones_like(a + d))
-                for a, d in zip(self.natural_q, direction, strict=True)
-            )
-            term = weight * kernel(t) * self.fisher(point, direction)
-            total = term if total is None else total + term
-        assert total is not None
+        nodes, weights = (torch.as_tensor(v, dtype=direction[0].dtype) for v in gauss_legendre(20, lower, upper))
+        column = (-1, *[1] * max(d.ndim for d in direction))
+        point = tuple(
+            torch.where(self._spread(near, a), a + nodes.reshape(column) * d, torch.ones_like(a + d))
+            for a, d in zip(self.natural_q, direction, strict=True)
+        )
+        bend = self.fisher(point, direction)
+        total: Tensor = ((weights * kernel(nodes)).reshape(-1, *[1] * (bend.ndim - 1)) * bend).sum(0)
         return torch.where(near, total, torch.zeros_like(total))
 
     def _near(self, order: float) -> Tensor:
