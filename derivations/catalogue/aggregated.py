@@ -53,6 +53,19 @@ factorised = Model(
     definitions=(Definition("factorised prior", prior_pair, prior_1 * prior_2),),
 )
 
+pair_encoder, pair_joint = Density("q", (z1, z2), given=n), Density("q", (n, z1, z2))
+pair_aggregate = Density("q", (z1, z2))
+surgery = MutualInformation(pair_joint, n, (z1, z2)) + KL(pair_aggregate, prior_pair)
+coordinates = TotalCorrelation(pair_aggregate) + KL(first, prior_1) + KL(second, prior_2)
+indexed_pair = Model(
+    primitives=(index, pair_encoder, prior_1, prior_2),
+    joints={"q": index * pair_encoder, "p": prior_1 * prior_2},
+    definitions=(
+        Definition("ELBO surgery", E(index, KL(pair_encoder, prior_pair)), surgery),
+        Definition("total correlation", KL(pair_aggregate, prior_pair), coordinates),
+    ),
+)
+
 DERIVATIONS = (
     Derivation(
         title="The objective with a weight above one on the divergence",
@@ -172,5 +185,38 @@ DERIVATIONS = (
             "elbo.bounds.beta_tcvae",
         ),
         depends_on=("elbo-surgery",),
+    ),
+    Derivation(
+        title="The decomposition behind the weighted total correlation",
+        slug="beta-tcvae",
+        statement=(
+            "The averaged divergence from a factorised prior is the information in the code about the datum, "
+            "plus the total correlation of the aggregated posterior, plus the divergences of its coordinates; "
+            "each part may get a weight of its own, and with weights of at least one the objective stays below "
+            "the ELBO."
+        ),
+        model=indexed_pair,
+        start=E(index, KL(pair_encoder, prior_pair)),
+        steps=(
+            Step(surgery, "ELBO surgery"),
+            Step(MutualInformation(pair_joint, n, (z1, z2)) + coordinates, "total correlation"),
+            Step(MutualInformation(pair_joint, n, (z1, z2)), "Gibbs", relation=">="),
+        ),
+        wrong=(
+            Wrong(
+                coordinates, "The information in the code is left out, as if the encoder were the aggregated posterior."
+            ),
+            Wrong(
+                MutualInformation(pair_joint, n, (z1, z2)) + KL(first, prior_1) + KL(second, prior_2),
+                "The total correlation is left out: the coordinates are taken for independent.",
+            ),
+            Wrong(
+                MutualInformation(pair_joint, n, (z1, z2)) - TotalCorrelation(pair_aggregate) + KL(first, prior_1),
+                "The total correlation is subtracted and a coordinate forgotten.",
+            ),
+        ),
+        sources=(S3("lines 183-185"), CHEN_2018("the decomposition of the averaged divergence")),
+        implements=("elbo.bounds.beta_tcvae",),
+        depends_on=("elbo-surgery", "total-correlation"),
     ),
 )
