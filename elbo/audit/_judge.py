@@ -203,7 +203,9 @@ def _gradients(report: PairReport, divergence: Divergence, chosen: list[Case], d
             if isinstance(error, (ValueError, NotImplementedError)) and chosen[0].kind == "boundary":
                 return
             report.wrong_gradient = True
-            report.gradients.append(_finding("gradient raises", dtype, chosen[0], f"{type(error).__name__}: {error}"))
+            report.gradients.append(
+                _finding("gradient raises", dtype, chosen[0], f"{type(error).__name__}: {error}", math.inf)
+            )
             return
     by_leaf = {id(leaf): slope for leaf, slope in zip(wanted, slopes, strict=True)}
     flat = [(side, name, leaf) for side, group_ in enumerate(leaves) for name, leaf in group_.items()]

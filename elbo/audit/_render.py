@@ -125,7 +125,8 @@ def plot(report: AuditReport) -> str:
         axis.set_title(f"{dtype}", fontsize=10)
         axis.set_xlabel("relative distance between q and p")
         if lines:
-            axis.legend(fontsize=6.5, loc="upper right", title="the eight worst", title_fontsize=7)
+            place = "upper right" if dtype == "float64" else "lower left"  # where few lines are
+            axis.legend(fontsize=6.5, loc=place, title="the eight worst", title_fontsize=7)
     axes[0].set_ylabel("worst relative error of KL")
     stream = StringIO()
     import matplotlib as mpl

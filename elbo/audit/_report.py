@@ -102,7 +102,8 @@ class PairReport:
 
     def findings(self) -> list[Finding]:
         """Everything that was found, the worst kinds first, at most one of a kind and dtype."""
-        kinds = (self.nan, self.infinite, self.finite, self.raised, self.negative, self.gradients)
+        worst_gradients = sorted(self.gradients, key=lambda finding: -finding.error)
+        kinds = (self.nan, self.infinite, self.finite, self.raised, self.negative, worst_gradients)
         shown: dict[tuple[str, str], Finding] = {}
         for group in kinds:
             for finding in group:
