@@ -98,7 +98,7 @@ def _gaps(log_weights: Array, fine: Array, coarse: Array, k: Array, c: Array) ->
         gap[:, :, one] = direct[:, :, None]
         # e^lw carries the rounding of lw
         rounding = np.einsum("bn,bn->b", fine * (1.0 + w), np.abs(lw))
-        error[:, one] = (8 * EPS * direct[0] + 2 * EPS * rounding)[:, None]
+        error[:, one] = ((8 + lw.shape[1] ** 0.5) * EPS * direct[0] + 2 * EPS * rounding)[:, None]
     many = k[~one]
     if many.size:
         gap[:, :, ~one], error[:, ~one] = _integral(lw, w, laws, drift, many)
@@ -162,7 +162,8 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
     discretisation = 2.0 * span * np.exp(-2 * np.pi * 1.5 / STEP)
     # rounding of ψ is relative, hence that of the sum too; above ``SWITCH`` the two terms are subtracted
     subtracted = 16 * EPS * np.exp(-np.minimum(k * np.exp(SWITCH), 800.0))
-    return gap, lost + above + discretisation * np.minimum(1.0, gap[0]) + 4e-14 * gap[0] + subtracted
+    relative = 4e-14 + 4 * EPS * n**0.5
+    return gap, lost + above + discretisation * np.minimum(1.0, gap[0]) + relative * gap[0] + subtracted
 
 
 def _product(u: Array, lw: Array) -> Array:
