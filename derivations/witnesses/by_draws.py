@@ -6,6 +6,7 @@ independent, and the mean of the difference must be zero; the variance that the 
 """
 
 import math
+from functools import cached_property
 
 from derivations.language.derivation import Derivation
 from derivations.language.free import variables, walk
@@ -58,6 +59,11 @@ class ByDraws:
                 return False
         return True
 
+    @cached_property
+    def _exact(self) -> Numeric:
+        """The evaluator that gives variances."""
+        return Numeric(self.derivation.model, self._space())
+
     def _space(self) -> TableSpace | InstanceSpace:
         model = self.derivation.model
         if self.derivation.instances:
@@ -70,7 +76,7 @@ class ByDraws:
         for place in space.places(variables(statement.left) | variables(statement.right)):
             numeric = Empirical(self.derivation.model, space, DRAWS, self.seed)
             residual = float((numeric.value(statement.left, place) - numeric.value(statement.right, place)).abs())
-            allowed = rounding(numeric, statement, place)
+            allowed = rounding(numeric, statement.left, place) + rounding(numeric, statement.right, place)
             ok = ok and residual <= allowed
             if slack == 0.0 or not residual / allowed <= worst / slack:
                 worst, slack = residual, allowed
@@ -85,21 +91,22 @@ class ByDraws:
     def _sequential(self, statement: Statement) -> Judgement:
         from elbo.evidence import generator, mean_test
 
-        space = self._space()
+        space = self._exact.space
+        assert isinstance(space, TableSpace | InstanceSpace)
         smallest = 0.0
         places = list(space.places(variables(statement.left) | variables(statement.right)))
-        exact = Numeric(self.derivation.model, space)
+        exact = self._exact
         for i, place in enumerate(places):
             single = SingleDraws(
                 self.derivation.model, space, exact, generator(self.seed, self.derivation.slug, str(statement), i)
             )
             deviation = float(single.deviation(statement.left, place) + single.deviation(statement.right, place))
-            slack = rounding(exact, statement, place)
             draws = single.draw(statement.left, place, BUDGET) - single.draw(statement.right, place, BUDGET)
             if not (math.isfinite(deviation) and bool(draws.isfinite().all())):
                 return Judgement(self.name, Finding.UNKNOWN, "draws, or their variance, are not finite")
             alpha = self.alpha / len(places)
-            if deviation < slack:  # nothing random on either side
+            if deviation == 0:  # nothing random on either side
+                slack = rounding(exact, statement.left, place) + rounding(exact, statement.right, place)
                 worst = float(draws.abs().max())
                 if worst > slack:
                     return Judgement(self.name, Finding.REFUTED, "fails without any randomness", worst, slack)

@@ -10,7 +10,7 @@ from derivations.language.derivation import Derivation, Instance, Law
 from derivations.language.free import variables
 from derivations.language.functionals import E
 from derivations.language.model import Definition
-from derivations.language.terms import Density, Log, Number
+from derivations.language.terms import Density, Log, Number, Term, Variable
 from derivations.witnesses.depth import depth
 from derivations.witnesses.families import Families
 from derivations.witnesses.magnitude import rounding
@@ -18,6 +18,7 @@ from derivations.witnesses.numeric import Numeric
 from derivations.witnesses.spaces import InstanceSpace
 from derivations.witnesses.statement import Statement
 from derivations.witnesses.verdict import Finding, Judgement, NotApplicable
+from elbo.exact.quadrature import Integral
 
 POINTS = 4  # values of the free variables at which a definition is tried
 USELESS = 1e-6  # a bound that is wider than this, relative to what is integrated, decides nothing
@@ -42,6 +43,7 @@ class ByQuadrature:
 
     def __init__(self, derivation: Derivation) -> None:
         self.derivation = derivation
+        self._known: dict[tuple[str, int | None, Term, frozenset[Variable]], Integral] = {}
         self._carried: dict[str, str] = {}
         self._numerics: dict[tuple[str, int, float], Numeric] = {}
 
@@ -92,22 +94,19 @@ class ByQuadrature:
             uncarried = self._uncarried(instance)
             if uncarried:
                 return Judgement(self.name, Finding.UNKNOWN, f"{instance.name}: {uncarried}")
-            grids = GRIDS.get(
-                max(depth(statement.left, self.derivation.model), depth(statement.right, self.derivation.model))
-            )
-            if grids is None:
-                raise NotApplicable("more than three variables would be integrated together")
-            (left1, right1, _), (left2, right2, slack) = (self._sides(instance, statement, k, *grid) for grid in grids)
+            free = variables(statement.left) | variables(statement.right)
+            left, right = (self._side(instance, term, free, k) for term in (statement.left, statement.right))
         except NotApplicable as reason:
             return Judgement(self.name, Finding.NOT_APPLICABLE, str(reason))
-        bound = abs(left1 - left2) + abs(right1 - right2) + slack
-        gap = {"=": abs(left2 - right2), ">=": right2 - left2, "<=": left2 - right2}[statement.relation]
-        numbers = f"{instance.name}: {left2:.12g} {statement.relation} {right2:.12g}"
+        bound = left.error_bound + right.error_bound
+        difference = left.value - right.value
+        gap = {"=": abs(difference), ">=": -difference, "<=": difference}[statement.relation]
+        numbers = f"{instance.name}: {left.value:.12g} {statement.relation} {right.value:.12g}"
         if not torch.isfinite(torch.tensor([gap, bound])).all():
             return Judgement(self.name, Finding.UNKNOWN, f"{numbers}: not finite")
         if gap > bound:
             return Judgement(self.name, Finding.REFUTED, f"{numbers} fails", max(gap, 0.0), bound)
-        if bound > USELESS * (1 + abs(left2)):
+        if bound > USELESS * (1 + abs(left.value)):
             return Judgement(
                 self.name, Finding.UNKNOWN, f"{numbers}: the error bound {bound:.1e} is too wide to decide", gap, bound
             )
@@ -128,13 +127,17 @@ class ByQuadrature:
             self._carried[instance.name] = found
         return self._carried[instance.name]
 
-    def _sides(
-        self, instance: Instance, statement: Statement, k: int | None, points: int, width: float
-    ) -> tuple[float, float, float]:
-        numeric = self.numeric(instance, points, width)
-        free = variables(statement.left) | variables(statement.right)
-        model = self.derivation.model
-        space = InstanceSpace(instance, model.copies)  # the same values whatever the grid
-        place = next(iter(space.places(free))) if k is None else list(space.scattered(free, POINTS))[k]
-        left, right = numeric.value(statement.left, place), numeric.value(statement.right, place)
-        return float(left.detach()), float(right.detach()), rounding(numeric, statement, place)
+    def _side(self, instance: Instance, term: Term, free: frozenset[Variable], k: int | None) -> Integral:
+        """One side, its error bound included; the sides of neighbouring steps are integrated once."""
+        key = (instance.name, k, term, free)
+        if key not in self._known:
+            model = self.derivation.model
+            grids = GRIDS.get(depth(term, model))
+            if grids is None:
+                raise NotApplicable("more than three variables would be integrated together")
+            space = InstanceSpace(instance, model.copies)  # the same values whatever the grid
+            place = next(iter(space.places(free))) if k is None else list(space.scattered(free, POINTS))[k]
+            coarse, fine = (self.numeric(instance, *grid) for grid in grids)
+            rough, value = (float(numeric.value(term, place).detach()) for numeric in (coarse, fine))
+            self._known[key] = Integral(value, abs(value - rough) + rounding(fine, term, place))
+        return self._known[key]

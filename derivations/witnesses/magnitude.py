@@ -6,16 +6,13 @@ from torch import Tensor
 from derivations.language import functionals as f
 from derivations.language import terms as t
 from derivations.witnesses.numeric import Numeric, Place
-from derivations.witnesses.statement import Statement
 
 ROUNDINGS = 256  # nested operations at most between a leaf and the result: each adds at most one ulp of the magnitude
 
 
-def rounding(numeric: Numeric, statement: Statement, place: Place) -> float:
-    """A bound on the rounding error of left − right: roundings × ε × the sum of what was added, all signs made
-    positive.
-    """
-    size = float(magnitude(numeric, statement.left, place) + magnitude(numeric, statement.right, place))
+def rounding(numeric: Numeric, term: t.Term, place: Place) -> float:
+    """A bound on the rounding error of ``term``: roundings × ε × the sum of what was added, all signs made positive."""
+    size = float(magnitude(numeric, term, place).detach())
     return ROUNDINGS * torch.finfo(torch.float64).eps * (1.0 + size)
 
 

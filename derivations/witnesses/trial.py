@@ -25,7 +25,10 @@ def try_inequality(derivation: Derivation, statement: Statement) -> Judgement:
             for place in space.places(variables(statement.left) | variables(statement.right)):
                 margin = sign * float(numeric.value(statement.left, place) - numeric.value(statement.right, place))
                 if margin < worst:
-                    worst, slack = margin, rounding(numeric, statement, place)
+                    worst, slack = (
+                        margin,
+                        rounding(numeric, statement.left, place) + rounding(numeric, statement.right, place),
+                    )
     held = worst >= -slack and torch.isfinite(torch.tensor(worst))
     n = len(SPREADS) * TABLES
     said = "holds" if held else "fails"
