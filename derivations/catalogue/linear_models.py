@@ -88,6 +88,7 @@ DERIVATIONS = (
         ),
         instances=(ellipse,),
         sources=(S4("line 20"), BALDI_HORNIK_1989("the landscape of the linear autoencoder")),
+        silent=("moments",),
     ),
     Derivation(
         title="Stationary points of the linear autoencoder",

@@ -217,6 +217,7 @@ DERIVATIONS = (
             ),
         ),
         sources=(S3("lines 90-116"), MASRANI_2019("the thermodynamic integration identity")),
+        silent=("moments",),
         depends_on=("eubo",),
     ),
 )

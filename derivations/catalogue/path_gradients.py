@@ -49,7 +49,7 @@ linear = Instance(
 z1, z2 = Variable("z1", latex="z_{1}"), Variable("z2", latex="z_{2}")
 q1, q2 = Density("q", z1, parameters=m), Density("q", z2, parameters=m)
 w1, w2 = Density("p", (x, z1)) / q1, Density("p", (x, z2)) / q2
-v1, v2 = Function("v1", z1, z2, latex="v_{1}"), Function("v2", z1, z2, latex="v_{2}")
+v1, v2 = Function("v1", x, z1, z2, latex="v_{1}"), Function("v2", x, z1, z2, latex="v_{2}")
 slope1, slope2 = Derivative(log(w1), z1), Derivative(log(w2), z2)
 pairs = Model(
     primitives=(prior, likelihood, q),
@@ -159,7 +159,7 @@ DERIVATIONS = (
                 },
                 values={x: 0.9},
                 parameters={m: 0.4},
-                functions={"v1": lambda a, b: w1 / (w1 + w2), "v2": lambda a, b: w2 / (w1 + w2)},
+                functions={"v1": lambda *_: w1 / (w1 + w2), "v2": lambda *_: w2 / (w1 + w2)},
             ),
         ),
         sources=(
@@ -167,6 +167,7 @@ DERIVATIONS = (
             TUCKER_2019("the doubly reparameterised gradient"),
             BURDA_2016("the gradient of the importance-weighted bound"),
         ),
+        silent=("moments",),
         implements=("elbo.gradients.Dreg",),
         depends_on=("score-equals-pathwise", "sticking-the-landing"),
     ),

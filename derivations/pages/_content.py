@@ -46,7 +46,7 @@ def content(report: Report) -> Content:
             if a.definition.name in cited
         ],
         "conditions": {
-            "assumed": list(d.conditions),
+            "assumed": [*d.conditions, *(c.latex for c in d.requirements)],
             "collected": [{"text": str(c), "latex": c.latex} for c in conditions],
         },
         "wrong": [
