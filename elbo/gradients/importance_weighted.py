@@ -47,6 +47,13 @@ class IwaeGradient(_MultiSample):
         samples: K.
 
     Source: Burda et al. 2016, arXiv:1509.00519; Rainforth et al. 2018, arXiv:1802.04537.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(IwaeGradient(8), problems.LinearGaussian(1.0), x, q).unbiased
+    True
     """
 
     def surrogate(self, problem: Any, parameters: Parameters, frozen: Parameters, noise: Any) -> Tensor:
@@ -65,6 +72,13 @@ class Dreg(_MultiSample):
         samples: K.
 
     Source: Tucker et al. 2019, arXiv:1810.04152.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(Dreg(8), problems.LinearGaussian(1.0), x, q).unbiased
+    True
     """
 
     power = 2
@@ -98,6 +112,13 @@ class StickingTheLandingIwae(_MultiSample):
         samples: K.
 
     Source: the bias is noted in Tucker et al. 2019, arXiv:1810.04152.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(StickingTheLandingIwae(8), problems.LinearGaussian(1.0), x, q).unbiased
+    False
     """
 
     biased = True
@@ -118,6 +139,13 @@ class WakePhi(_MultiSample):
         samples: K.
 
     Source: Bornschein and Bengio 2015, arXiv:1406.2751.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(WakePhi(8), problems.LinearGaussian(1.0), x, q).unbiased
+    False
     """
 
     biased = True

@@ -36,6 +36,13 @@ class Pathwise(_Mean):
         analytic_kl: write log w as log p(x|z) - KL[q ‖ p(z)] with the divergence in closed form (a Normal prior).
 
     Source: Kingma and Welling 2014, arXiv:1312.6114; Rezende et al. 2014, arXiv:1401.4082.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(Pathwise(), problems.LinearGaussian(1.0), x, q).unbiased
+    True
     """
 
     def __init__(self, samples: int = 1, analytic_kl: bool = False) -> None:
@@ -63,6 +70,13 @@ class StickingTheLanding(_Mean):
         samples: K.
 
     Source: Roeder, Wu, Duvenaud 2017, arXiv:1703.09194.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(StickingTheLanding(), problems.LinearGaussian(1.0), x, q).unbiased
+    True
     """
 
     def __init__(self, samples: int = 1) -> None:

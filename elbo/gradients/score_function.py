@@ -24,6 +24,13 @@ class ScoreFunction(Estimator):
             the law of one draw. A number: that constant.
 
     Source: Williams 1992; Mohamed et al. 2020, arXiv:1906.10652; leave-one-out: Salimans and Knowles 2014.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(ScoreFunction(1, "optimal"), problems.LinearGaussian(1.0), x, q).unbiased
+    True
     """
 
     def __init__(self, samples: int = 1, baseline: Baseline | float = "none") -> None:
@@ -89,7 +96,15 @@ class ScoreFunction(Estimator):
 
 
 class Rloo(ScoreFunction):
-    """The leave-one-out score function: ScoreFunction(samples, "leave_one_out"), at least two samples."""
+    """The leave-one-out score function: ScoreFunction(samples, "leave_one_out"), at least two samples.
+
+    >>> import torch
+    >>> from elbo import certify, problems
+    >>> x = torch.tensor(1.0, dtype=torch.float64)
+    >>> q = torch.distributions.Normal(0 * x, x)
+    >>> certify(Rloo(2), problems.LinearGaussian(1.0), x, q).unbiased
+    True
+    """
 
     def __init__(self, samples: int = 2) -> None:
         super().__init__(samples, "leave_one_out")
