@@ -44,13 +44,13 @@ def softplus(x: Array) -> Array:
 
 
 def row_sum(x: Array) -> Array:
-    """The sum over the last dimension, which is kept."""
-    return x.sum(-1, keepdim=True) if isinstance(x, Tensor) else x.sum(-1, keepdims=True)
+    """The sum over a row, kept as a row of one: the last dimension of tensors, the first of arrays (``_rowwise``)."""
+    return x.sum(-1, keepdim=True) if isinstance(x, Tensor) else np.add.reduce(x, 0, keepdims=True)
 
 
 def row_max(x: Array) -> Array:
-    """The largest of the last dimension, which is kept."""
-    return x.amax(-1, keepdim=True) if isinstance(x, Tensor) else x.max(-1, keepdims=True)
+    """The largest of a row, kept as a row of one."""
+    return x.amax(-1, keepdim=True) if isinstance(x, Tensor) else np.maximum.reduce(x, 0, keepdims=True)
 
 
 def is_float64(x: Array) -> bool:

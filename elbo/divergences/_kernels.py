@@ -41,6 +41,11 @@ def _series(table: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> tup
     return table[0] if xp.is_float64(x) else table[1]
 
 
+def phi_series(y: Array) -> Array:
+    """Φ(y) for |y| ≤ 1."""
+    return y * y * xp.polynomial(y, _series(EXPONENTIAL, y))
+
+
 def phi(y: Array, low: Array | None = None) -> Array:
     """Φ(y), or Φ(y + low) where ``low`` is the rounding error of y: it is felt where e^y amplifies it."""
     square = y * y
@@ -68,7 +73,7 @@ def lambda_of(d: Array) -> Array:
 
 def itakura_saito_of(d: Array, ratio: Array) -> Array:
     """Λ(d) where 1 + d = ``ratio`` is known better than d when it is small."""
-    return log_remainder_of(d, d - xp.where(d < -0.5, xp.log(ratio), xp.log1p(d)))
+    return log_remainder_of(d, d - xp.log(ratio))
 
 
 def _itakura_saito(y: Array, x: Array) -> Array:

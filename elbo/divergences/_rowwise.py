@@ -27,7 +27,8 @@ def rowwise(
     """The function ``value`` of the rows of broadcasting arrays, whose derivatives are ``partials``.
 
     Args:
-        value: ``value(*inputs) -> output`` with the last dimension reduced to size 1.
+        value: ``value(*inputs) -> output`` with each row reduced to size 1: rows are the last dimension of tensors, and
+            the first of NumPy arrays.
         partials: ``partials(*inputs, needs=...)``: for each input the derivatives by the entries of its row.
         name: what autograd graphs and tracebacks show.
         double: compute in float64 and round once at the end.
@@ -44,6 +45,10 @@ def rowwise(
         full = (tensor.detach().expand(shape).numpy() for tensor in inputs)
         return [array.reshape(-1, shape[-1]) for array in full], shape
 
+    def columns(arrays: Sequence[Array], piece: slice) -> list[Array]:
+        # rows become columns: NumPy adds up long arrays much faster than many short ones
+        return [np.ascontiguousarray(array[piece].T) for array in arrays]
+
     def pieces(arrays: Sequence[Array]) -> list[slice]:
         count, size = arrays[0].shape
         step = max(1, BLOCK // (width * arrays[0].itemsize * max(size, 1)))
@@ -57,7 +62,7 @@ def rowwise(
         flat = out.numpy().reshape(-1, 1)
         with np.errstate(all="ignore"):
             for piece in pieces(arrays):
-                flat[piece] = value(*(array[piece] for array in arrays))
+                flat[piece] = value(*columns(arrays, piece)).T
         return out
 
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -82,11 +87,11 @@ def rowwise(
             g = grad.detach().contiguous().numpy().reshape(-1, 1)
             with np.errstate(all="ignore"):
                 for piece in pieces(arrays):
-                    slopes = partials(*(array[piece] for array in arrays), needs=needs)
+                    slopes = partials(*columns(arrays, piece), needs=needs)
                     for slope, product in zip(slopes, products, strict=True):
                         if product is not None:
                             target = product.numpy().reshape(-1, shape[-1])[piece]
-                            np.multiply(0.0 if slope is None else slope, g[piece], out=target)
+                            np.multiply(0.0 if slope is None else slope.T, g[piece], out=target)
         return tuple([None if p is None else p.sum_to_size(x.shape) for p, x in zip(products, inputs, strict=True)])
 
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:

@@ -120,9 +120,9 @@ def _curvature_slopes(a: Array, needs: Sequence[bool]) -> tuple[Array]:
 
 
 # d = b − a is an argument, because the caller may know more of its digits; derivatives are by a and b alone
-curvature = elementwise(_curvature, _curvature_slopes, "stirling_curvature", double=True, width=8)
-slope_difference = elementwise(_slope_difference, _difference_slopes, "stirling_slope_difference", double=True, width=8)
-bregman = elementwise(_bregman, _bregman_slopes, "stirling_bregman", double=True, width=8)
+curvature = elementwise(_curvature, _curvature_slopes, "stirling_curvature", double=True, width=4)
+slope_difference = elementwise(_slope_difference, _difference_slopes, "stirling_slope_difference", double=True, width=4)
+bregman = elementwise(_bregman, _bregman_slopes, "stirling_bregman", double=True, width=4)
 
 
 def _remainder(a: Array) -> Array:
@@ -144,4 +144,4 @@ def _remainder_slopes(a: Array, needs: Sequence[bool]) -> tuple[Array]:
     return (slope_difference(one, a, a - 1.0) - 0.5772156649015329 + 0.5 / a,)
 
 
-stirling_remainder = elementwise(_remainder, _remainder_slopes, "stirling_remainder", double=True, width=8)
+stirling_remainder = elementwise(_remainder, _remainder_slopes, "stirling_remainder", double=True, width=4)

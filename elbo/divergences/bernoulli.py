@@ -15,7 +15,7 @@ from elbo._errors import InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise, transformed
-from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio, phi, relative_entropy
+from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio, phi_series, relative_entropy
 from elbo.divergences._registry import register
 from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
 
@@ -61,26 +61,44 @@ geometric = elementwise(lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "ge
 negative_binomial = elementwise(lambda q, p: _by_probs(q, p) / (1.0 - q), _negative_slopes, "negative_binomial_kl")
 
 
+def _tails(x: Array) -> tuple[Array, Array, Array]:
+    """σ(x), σ(−x) and log(1 + e^−|x|) from one exponential."""
+    decay = xp.exp(-abs(x))
+    large = 1.0 / (1.0 + decay)
+    small = decay * large
+    positive = x > 0.0
+    return xp.where(positive, large, small), xp.where(positive, small, large), xp.log1p(decay)
+
+
 def _by_logits(a: Array, b: Array) -> Array:
-    flip = xp.where(a >= b, 1.0, -1.0 * xp.exp(0.0 * a.clip(-1, 1)))
-    a, b = a * flip, b * flip  # now a ≥ b: q ≥ p, and exchanging success and failure changes nothing
+    a, b = xp.where(a >= b, a, -a), xp.where(a >= b, b, -b)  # exchange success and failure so that q ≥ p
     gap = xp.where(a == b, 0.0, a - b)
-    q, failure = xp.sigmoid(a), xp.sigmoid(-a)
-    p, other = xp.sigmoid(b), xp.sigmoid(-b)
-    drop = q * xp.expm1(-gap)
-    far = gap > 700.0  # where e^gap overflows
-    up = xp.where(
-        far, xp.softplus(a) - xp.softplus(b), -xp.where(drop > -0.5, xp.log1p(drop), xp.log(failure + q * xp.exp(-gap)))
+    q, failure, log_a = _tails(a)
+    p, other, log_b = _tails(b)
+    fall = xp.expm1(-gap)
+    near = gap < 1.0
+    # up = log(p̄/q̄) and down = log(q/p), both ≥ 0: from the gap where it is small, else as differences of softplus
+    tail = log_a - log_b
+    up = xp.where(near, -xp.log1p(q * fall), xp.where(a > 0.0, a, 0.0) - xp.where(b > 0.0, b, 0.0) + tail)
+    down = xp.where(
+        near, xp.log1p(-failure * fall / (1.0 + fall)), xp.where(b < 0.0, -b, 0.0) - xp.where(a < 0.0, -a, 0.0) - tail
     )
-    down = xp.where(far, xp.softplus(-b) - xp.softplus(-a), xp.log1p(failure * xp.expm1(gap)))
-    gain = xp.where(up <= 1.0, failure * phi(up), other - failure - xp.where(failure == 0.0, failure, failure * up))
-    loss = xp.where(q == 0.0, p, q * phi(-down))
+    gain = xp.where(up <= 1.0, failure * phi_series(up), other - failure * (1.0 + xp.where(failure > 0.0, up, 0.0)))
+    loss = xp.where(down <= 1.0, q * phi_series(-down), p - q * (1.0 - xp.where(q > 0.0, down, 0.0)))
     return gain + loss
 
 
 def _logits_slopes(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
-    weight = xp.sigmoid(a) * xp.sigmoid(-a)
-    return xp.where(weight == 0.0, weight, weight * (a - b)), sigmoid_difference(b, a)
+    if isinstance(a, Tensor):
+        weight = xp.sigmoid(a) * xp.sigmoid(-a)
+        return xp.where(weight == 0.0, weight, weight * (a - b)), sigmoid_difference(b, a)
+    q, failure, _ = _tails(a)
+    p, other, _ = _tails(b)
+    gap = a - b
+    weight = q * failure
+    size = -xp.expm1(-abs(gap))
+    difference = xp.where(gap > 0.0, -size * q * other, xp.where(gap < 0.0, size * p * failure, 0.0))
+    return xp.where(weight == 0.0, 0.0, weight * gap), difference
 
 
 def _sigmoid_difference(a: Array, b: Array) -> Array:

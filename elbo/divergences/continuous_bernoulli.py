@@ -106,9 +106,9 @@ mean_excess = elementwise(
 )
 mean_difference = elementwise(
     _mean_difference, lambda a, b, needs: (-variance(a), variance(b)), "continuous_bernoulli_mean_difference",
-    double=True, width=32,
+    double=True, width=16,
 )  # fmt: skip
-tilted_kl = elementwise(_tilted, _tilted_slopes, "continuous_bernoulli_kl", double=True, width=32)
+tilted_kl = elementwise(_tilted, _tilted_slopes, "continuous_bernoulli_kl", double=True, width=16)
 
 
 def log_odds(law: ContinuousBernoulli) -> Tensor:

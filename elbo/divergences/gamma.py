@@ -47,7 +47,7 @@ def _gamma_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[bo
     return q_shape, -e / b1, p_shape, e / b2
 
 
-gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=8)
+gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=4)
 
 
 def _beta(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
@@ -75,7 +75,7 @@ def _log(d: Array, ratio: Array) -> Array:
     return xp.where(d < -0.5, xp.log(ratio), xp.log1p(d))
 
 
-beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=8)
+beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=4)
 
 
 def _dirichlet(q: Array, p: Array) -> Array:
@@ -96,7 +96,7 @@ def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     return by_q, by_p
 
 
-dirichlet_kl = rowwise(_dirichlet, _dirichlet_slopes, "dirichlet_kl", double=True, width=32)
+dirichlet_kl = rowwise(_dirichlet, _dirichlet_slopes, "dirichlet_kl", double=True, width=4)
 
 
 @register(

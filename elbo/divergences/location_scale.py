@@ -98,7 +98,7 @@ def _gumbel_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[b
     return -by_mean, by_ratio / b2, by_mean, -(by_ratio * ratio + growth * gap) / b2
 
 
-gumbel_kl = elementwise(_gumbel, _gumbel_slopes, "gumbel_kl", double=True, width=8)
+gumbel_kl = elementwise(_gumbel, _gumbel_slopes, "gumbel_kl", double=True, width=4)
 
 
 def _pareto(x1: Array, a1: Array, x2: Array, a2: Array) -> Array:

@@ -37,7 +37,7 @@ def _weibull_slopes(k1: Array, l1: Array, k2: Array, l2: Array, needs: Sequence[
     return -by_ratio * k2 / (k1 * k1), by_gap * k2 / l1, by_ratio / k1 + by_gap * log, -by_gap * k2 / l2
 
 
-weibull_kl = elementwise(_weibull, _weibull_slopes, "weibull_kl", double=True, width=8)
+weibull_kl = elementwise(_weibull, _weibull_slopes, "weibull_kl", double=True, width=4)
 
 
 def _product_less_one(x: Array, y: Array) -> Array:
@@ -86,7 +86,7 @@ def _weibull_gamma_slopes(k: Array, length: Array, a: Array, b: Array, needs: Se
     return -by_nu * nu * nu, a * growth / length, by_a, a * growth / b
 
 
-weibull_gamma_kl = elementwise(_weibull_gamma, _weibull_gamma_slopes, "weibull_gamma_kl", double=True, width=8)
+weibull_gamma_kl = elementwise(_weibull_gamma, _weibull_gamma_slopes, "weibull_gamma_kl", double=True, width=4)
 
 
 @register(
