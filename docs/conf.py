@@ -49,13 +49,16 @@ def _leave_out_empty_sections(app: Any, docname: str, source: list[str]) -> None
     source[0] = re.sub(r"```{toctree}\n:glob:\n(?:.*\n)*?\n(?P<pattern>\S+)\n```\n", keep, source[0])
 
 
-def _write_the_page_of_codes(app: Any) -> None:
-    from elbo.checking._page import write
+def _write_the_generated_pages(app: Any) -> None:
+    """What is not committed, because it is generated: the page of codes, and the problems with their pictures."""
+    from elbo.checking._page import write as write_codes
+    from elbo.problems._page import write as write_problems
 
-    write(HERE / "checker")
+    write_codes(HERE / "checker")
+    write_problems(HERE / "problems")
 
 
 def setup(app: Any) -> None:
     """Hook of Sphinx."""
-    app.connect("builder-inited", _write_the_page_of_codes)
+    app.connect("builder-inited", _write_the_generated_pages)
     app.connect("source-read", _leave_out_empty_sections)
