@@ -9,6 +9,7 @@ from torch import Tensor
 from elbo.checking._block import Block, Fitted, binary_and_unit, extend_with, unit, unit_and_binary
 from elbo.checking._case import Case, evidence
 from elbo.checking._fit import close, number
+from elbo.checking._guard import FunctionError
 from elbo.checking._kl_block import formula_of
 from elbo.checking._likelihood_forms import BERNOULLI, GAUSSIAN, LAPLACE, wrong_atoms
 from elbo.checking._numerics import check_edges
@@ -64,6 +65,32 @@ def judge_nll_slips(case: Case, fitted: Fitted) -> None:
         case.maybe("spread-misread", "algebra-slip")
     else:
         case.find("algebra-slip", text, evidence=numbers, fix=fix)
+
+
+def judge_distance(case: Case, fitted: Fitted, value: Callable[[float], float]) -> None:
+    """A squared error grows fourfold when the distance doubles, far out too; a Huber loss does not.
+
+    Args:
+        case: where findings go.
+        fitted: the term, fitted on data in (0, 1).
+        value: the function's total when every pixel is at that distance from its reconstruction.
+    """
+    if family(fitted) != "Gaussian" or "sigmoid" in fitted.term.form.adopted["likelihood"] or case.has("algebra-slip"):
+        return
+    try:
+        none, near, far, farther = (value(d) for d in (0.0, 0.5, 20.0, 40.0))
+    except FunctionError:
+        return
+    if close(farther - far, 4800 * (near - none), 1e-2) or not close(farther - far, 0.5 * (farther - none), 0.1):
+        return
+    case.find(
+        "algebra-slip",
+        "the value is squared error near the data and grows linearly far from them: a Huber (smooth L1) loss, which is "
+        "no Gaussian log-likelihood",
+        evidence=evidence((farther - none) / (far - none), 4.0, "growth from |x−r| = 20 to 40"),
+        fix="0.5 * (x - recon) ** 2",
+    )
+    case.maybe("algebra-slip", "wrong-norm")
 
 
 def bernoulli_edges(case: Case, fitted: Fitted, shape: Sequence[int], rest: Sequence[Tensor] = ()) -> None:

@@ -78,6 +78,9 @@ def judge_weights(case: Case, kl: Fitted, nll: Fitted) -> Weights:
     _signs(case, kk, kr)
     _constants(case, kl, nll, abs(kk), abs(kr), overall, weights, varied)
     _say_reduction(case, ek, er)
+    case.computes = (
+        f"{_factor(kr, er)}Σ ({formula_of(nll.term)}) + {_factor(kk, ek)}Σ ({formula_of(kl.term)}) + constant"
+    )
     if case.has("maximised"):
         weights.overall = -weights.overall
     fixed = list(dict.fromkeys([*kl.fixed, *nll.fixed]))
@@ -88,6 +91,16 @@ def judge_weights(case: Case, kl: Fitted, nll: Fitted) -> Weights:
             + ", which was not varied"
         )
     return weights
+
+
+def _factor(constant: float, exponents: dict[str, float | None]) -> str:
+    """``2/(B·P)·`` from the constant and the exponents of the sizes."""
+    below = [axis for axis, e in exponents.items() if e == -1]
+    rest = [f"{axis}^{'?' if e is None else f'{e:g}'}" for axis, e in exponents.items() if e not in (0, -1)]
+    if close(constant, 1.0) and not below and not rest:
+        return ""
+    over = ("/" + ("·".join(below) if len(below) == 1 else f"({'·'.join(below)})")) if below else ""
+    return f"{number(constant)}{over}{'·' + '·'.join(rest) if rest else ''}·"
 
 
 def _minus(a: float | None, b: float | None) -> float | None:

@@ -152,3 +152,13 @@ def test_a_biased_estimate_is_told_with_its_bias():
 def test_a_bound_keyword_of_a_partial_is_not_varied():
     report = elbo.check(partial(lambda mu, logvar, beta: beta * kl(mu, logvar).sum(), beta=0.25), "gaussian_kl")
     assert [m.code for m in report.mistakes] == ["effective-beta"]
+
+
+def test_a_parametrisation_of_its_own_is_left_undecided():
+    def bounded(mu, raw):
+        return kl(mu, 10 * torch.tanh(raw / 10)).sum(1).mean()
+
+    report = elbo.check(bounded, "gaussian_kl")
+    assert report.verdict == "undecided"
+    assert "algebra-slip" in report.candidates
+    assert any("compare it with your sampler" in text for text in report.unseen)

@@ -144,3 +144,26 @@ def test_the_adopted_hypothesis_is_stated():
     assert "mean over batch" in adopted["reduction"]
     assert adopted["sign"] == "minimised"
     torch.manual_seed(0)
+
+
+def test_a_huber_loss_is_not_a_gaussian_likelihood():
+    report = elbo.check(lambda r, x, m, s: F.smooth_l1_loss(r, x, reduction="sum") + kl(m, s).sum(), "negative_elbo")
+    assert [m.code for m in report.mistakes] == ["algebra-slip"]
+    assert "Huber" in report.mistakes[0].message
+
+
+def test_masked_positions_must_not_count():
+    def masked(r, x, m, s, mask):
+        return (bce(r, x) * mask).sum(1).mean() + kl(m, s).sum(1).mean()
+
+    def counted(r, x, m, s, mask):
+        return bce(r, x).sum(1).mean() + kl(m, s).sum(1).mean()
+
+    assert elbo.check(masked, "negative_elbo").verdict == "correct"
+    assert [m.code for m in elbo.check(counted, "negative_elbo").mistakes] == ["padding-counted"]
+
+
+def test_noise_that_changes_nothing_is_no_estimate():
+    report = elbo.check(lambda r, x, m, s: both(r, x, m, s) + 0 * torch.randn(3).sum(), "negative_elbo")
+    assert report.verdict == "correct"
+    assert "unbiased-estimate" not in {n.code for n in report.notes}

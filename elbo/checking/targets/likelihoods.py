@@ -12,7 +12,7 @@ from elbo.checking._case import Case, evidence
 from elbo.checking._fit import close, number
 from elbo.checking._kl_block import formula_of
 from elbo.checking._likelihood_forms import gaussian_scaled, laplace_scaled
-from elbo.checking._nll_block import ANY, FORMS, bernoulli_edges, family, judge_nll_slips, nll_block
+from elbo.checking._nll_block import ANY, FORMS, bernoulli_edges, family, judge_distance, judge_nll_slips, nll_block
 from elbo.checking._numerics import check_gradients, check_single
 from elbo.checking._padding import judge_padding
 from elbo.checking._reductions import batch_word, judge_constant_factor, judge_reduction, output_axes
@@ -109,6 +109,9 @@ def _judge(case: Case, name: str) -> None:
     case.computes = f"{number(k) + ' × ' if not close(k, 1.0) else ''}Σ {formula_of(term)}"
     judge_constant(case, fitted, k)
     judge_padding(case, draw(sizes), range(count))
+    if not scaled:
+        zero = torch.zeros(sizes.shape("BP"), dtype=torch.float64)
+        judge_distance(case, fitted, lambda d: subject.total(*[(zero, zero + d)[order.index(i)] for i in range(2)]))
     points(case, fitted, sizes, name, scaled)
     if case.wrong and axes_right:
         counterexample(case, fitted, sizes, scaled)

@@ -23,7 +23,7 @@ from elbo.checking._kl_block import (
     neutral,
     spread_of,
 )
-from elbo.checking._nll_block import ANY, bernoulli_edges, family, judge_nll_slips, nll_block
+from elbo.checking._nll_block import ANY, bernoulli_edges, family, judge_distance, judge_nll_slips, nll_block
 from elbo.checking._noisy import settle_noise
 from elbo.checking._numerics import check_gradients, check_single
 from elbo.checking._padding import judge_padding
@@ -217,6 +217,7 @@ def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, n
     judge_spread(case, kl, subject.names[kl.block.positions[kl.term.order[1]]])
     weights = judge_weights(case, kl, nll)
     judge_padding(case, layout.draw(case, sizes), layout.data)
+    judge_distance(case, nll, functools.partial(_at_distance, case, layout, layout.draw(case, sizes)))
     if not floor:
         _judge_constant(case, kl, nll, with_data, with_latent)
         _range_and_points(case, layout, sizes, kl, nll, with_data)
@@ -225,6 +226,12 @@ def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, n
     )
     if case.wrong:
         _counterexample(case, sizes, kl, nll, weights)
+
+
+def _at_distance(case: Case, layout: Layout, tensors: Sequence[Tensor], distance: float) -> float:
+    zero = torch.zeros_like(tensors[layout.data[0]])
+    data = dict(zip(layout.data, (zero, zero + distance), strict=True))
+    return case.subject.total(*[data.get(i, t) for i, t in enumerate(tensors)])
 
 
 def _base(kl: Fitted, nll: Fitted, tensors: Sequence[Tensor]) -> float:
