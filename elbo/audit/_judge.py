@@ -20,6 +20,7 @@ Divergence = Callable[[Distribution, Distribution], Any]
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 EPS = {name: torch.finfo(dtype).eps for name, dtype in DTYPES.items()}
 TOLERANCE = 32.0  # eps; a closed form of a few operations without cancellation stays below
+HUGE = 1e14  # e^32: from there on the rounding of an exponent alone passes the tolerance
 GRADIENT_CASES = 4  # ordinary ones; near ones are taken at two distances
 
 
@@ -112,7 +113,7 @@ def _compare(report: PairReport, dtype: str, case: Case, got: float | Exception)
         if case.kind == "equal" and got == 0:
             error = 0.0
     else:
-        error = float(abs(mp.mpf(got) - want) / want)
+        error = _beyond_exponent(float(abs(mp.mpf(got) - want) / want), want, dtype)
     ulps = error / EPS[dtype]
     if case.kind in ("near", "equal"):
         off = float(abs(mp.mpf(got) - want) / max(1, want))
@@ -127,6 +128,11 @@ def _compare(report: PairReport, dtype: str, case: Case, got: float | Exception)
     if ulps >= max(report.worst.values(), default=0.0) and ulps > report.tolerance:
         report.worst_case = _finding("worst error", dtype, case, got, error)
     report.worst[dtype] = max(report.worst.get(dtype, 0.0), ulps)
+
+
+def _beyond_exponent(error: float, size: Any, dtype: str) -> float:
+    """The error of a huge value less what rounding its logarithm costs: e^y loses |y| eps when y is rounded twice."""
+    return max(0.0, error - float(mp.log(size)) * EPS[dtype]) if size > HUGE else error
 
 
 def _gradient_cases(group: list[Case], *names: str) -> list[Case]:
@@ -224,6 +230,7 @@ def _gradients(report: PairReport, divergence: Divergence, chosen: list[Case], d
                     off = math.inf
                 else:
                     off = float(abs(mp.mpf(got) - want) * scale / size) if size else float(got != 0)
+                    off = _beyond_exponent(off, size, dtype)
                 report.gradient[dtype] = max(report.gradient.get(dtype, 0.0), off / EPS[dtype])
                 wrong = math.isnan(got) or (case.kind == "ordinary" and off > EPS[dtype] ** 0.5)
                 report.wrong_gradient |= wrong
