@@ -3,7 +3,7 @@
 import doctest
 import importlib
 import tracemalloc
-from math import erfc, exp, gamma, log, sqrt
+from math import erfc, gamma, log, sqrt
 
 import numpy as np
 import pytest
@@ -55,8 +55,6 @@ def bound_of(i, k):
 @pytest.mark.parametrize("case", range(31))
 def test_reference_values_lie_within_the_bound(golden, case):
     c = golden("iwae")["cases"][case]
-    if c["inputs"]["problem"].endswith("weibull_q") and case % 2:
-        pytest.skip("one of these is enough: they need thousands of nodes")
     found = bound_of(c["inputs"], c["inputs"]["K"])
     value, gap = (T([float(v) for v in c["expected"][key]]) for key in ("L", "gap"))
     # the references are good to 5e-15 in L and to some 1e-17 in the gap
@@ -301,10 +299,5 @@ def test_the_kernel_keeps_its_digits():
     from elbo.exact._transform import exp_excess
 
     for y in (1e-12, -1e-9, 0.0099999, 0.0100001, -0.3, 2.0, -40.0, 30.0):
-        import mpmath
-
-        truth = mpmath.mpf(y)
-        with mpmath.workdps(50):
-            truth = mpmath.expm1(truth) - truth
-        assert float(abs(mpmath.mpf(float(exp_excess(np.array([y]))[0])) / truth - 1)) < 5e-14, y
-    assert exp(0) == 1
+        truth = exact.reference(lambda mp, t: mp.expm1(t) - t, y)
+        assert abs(float(exp_excess(np.array([y]))[0] / truth) - 1) < 5e-14, y
