@@ -20,6 +20,7 @@ from benchmarks.checker.cases import collect
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.checker", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="run every case under this many seeds")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them")
     parser.add_argument("--only", default="", help="cases whose name contains this, or that expect this code")
     parser.add_argument("--json", type=Path, help="also write everything here")
     parser.add_argument("--failures", type=Path, help="also write what is short of the truth here, as Markdown")
@@ -40,7 +41,8 @@ def main() -> None:
         print(f"{skipped} cases are not run: the checker has no target {', '.join(absent)}")
         cases = [case for case in cases if case.target not in absent]
     console = Console(width=110)
-    results = [run(case, seed) for seed in range(options.seeds) for case in cases]
+    seeds = range(options.seed, options.seed + options.seeds)
+    results = [run(case, seed) for seed in seeds for case in cases]
     first = results[: len(cases)]
     right = sum(case.right for case in cases)
     print(f"{len(cases)} cases ({right} right, {len(cases) - right} wrong), {options.seeds} seed(s)\n")
