@@ -62,7 +62,12 @@ def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
 
 
 @register(
-    Beta, Exponential, formula="KL[Beta ‖ U(0, 1)] − log r + r E x", accuracy=64, note=NOTE.format(64), source=SOURCE
+    Beta,
+    Exponential,
+    formula="KL[Beta ‖ U(0, 1)] − log r + r E x",
+    accuracy=512,
+    note=NOTE.format("308 for parameters of 0.01 to 100, 21 in 999 of 1000"),
+    source=SOURCE,
 )
 def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
     return beta_to_uniform(q) - torch.log(p.rate) + p.rate * q.mean
@@ -73,7 +78,7 @@ def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
     Gamma,
     formula="KL[Beta ‖ U(0, 1)] − c log r + log Γ(c) − (c − 1) E log x + r E x",
     accuracy=math.inf,
-    note=NOTE.format("1e3 for parameters of 0.1 to 10"),
+    note=NOTE.format("3.4e3 for parameters of 0.1 to 10"),
     source=SOURCE,
 )
 def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
@@ -157,8 +162,8 @@ def _gamma_normal(q: Gamma, p: Normal) -> Tensor:
     Gumbel,
     Normal,
     formula="−log b − γ − 1 + ½ log 2πs² + (π² b²/6 + (m₁ + γ b − m₂)²)/(2 s²)",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=1024,
+    note=NOTE.format("456 for parameters of 0.01 to 100, 29 in 999 of 1000"),
     source=SOURCE,
 )
 def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:

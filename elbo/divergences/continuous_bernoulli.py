@@ -184,7 +184,8 @@ def _to_normal(q: ContinuousBernoulli, p: Normal) -> Tensor:
     Beta,
     ContinuousBernoulli,
     formula="KL[Beta ‖ U(0, 1)] + A(η) − η E x",
-    accuracy=64,
+    accuracy=512,
+    note="201 measured for parameters of 0.1 to 10, 30 in 999 of 1000; a sum of terms larger than the result",
     source=SOURCE,
 )
 def _from_beta(q: Beta, p: ContinuousBernoulli) -> Tensor:

@@ -124,7 +124,7 @@ def _given(law: Distribution) -> str:
     return next(given, "covariance_matrix" if isinstance(law, LowRankMultivariateNormal) else "scale_tril")
 
 
-def _difference(q: Distribution, p: Distribution) -> Tensor | None:
+def _difference(q: Distribution, p: Distribution) -> Any:
     """Σ₁ − Σ₂ with the digits that it has, or None where the factors are what was given."""
     if isinstance(q, LowRankMultivariateNormal) and isinstance(p, LowRankMultivariateNormal):
         diagonal = torch.diag_embed(q._unbroadcasted_cov_diag - p._unbroadcasted_cov_diag)
