@@ -45,9 +45,9 @@ def audit(
         InputValueError: if it cannot be found.
 
     Conditions: a pair is right if no relative error exceeds 32 eps of its dtype (for ``"elbo"``: the accuracy that the
-    pair states, if it states one), besides log KL eps for values above 1 (an exponent that is rounded costs as much).
-    It is wrong if no rounding explains what was found, and loses digits in between. Nothing is sampled; the cases are
-    the same in every run.
+    pair states, if it states one), besides log KL eps for values above 1e14 (an exponent that is rounded costs as
+    much). It is wrong if no rounding explains what was found, and loses digits in between. Nothing is sampled; the
+    cases are the same in every run.
 
     Example:
         >>> from torch.distributions import kl_divergence
