@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from derivations.language.derivation import Derivation
 from derivations.language.proof import missing, needless, prove
 from derivations.witnesses.findings import ALPHA, Findings, findings, witness
+from derivations.witnesses.reach import reach
 from derivations.witnesses.report import NEEDED, AxiomReport, Report, StepReport, WrongReport, enough
 from derivations.witnesses.statement import Statement, Witness
 from derivations.witnesses.vacuity import vacuous
@@ -51,6 +52,7 @@ def judge(
         A `Report`; ``report.proved`` says whether all is well and ``report.problems()`` what is not, and what would
         mend it.
     """
+    only = tuple(only)
     asked = [findings(derivation, name, seed, alpha, cached) for name in WITNESSES if name in set(only)]
     steps = tuple(_step(derivation, n, asked) for n in range(1, len(derivation.steps) + 1))
     axioms = tuple(
@@ -60,6 +62,7 @@ def judge(
     wrong = tuple(WrongReport(w, tuple(f.wrong[i] for f in asked)) for i, w in enumerate(derivation.wrong))
     conditions = tuple(dict.fromkeys(c for s in steps for c in s.conditions))
     tables = any(j.witness == "tables" and j.confirmed for s in steps for j in s.judgements)
+    tables = tables or ("tables" not in set(only) and "tables" in reach(derivation))
     return Report(derivation, steps, axioms, wrong, vacuous(derivation, conditions, tables))
 
 
