@@ -129,7 +129,7 @@ class Report:
             for finding in findings:
                 lines.append(_wrap(f"{title} [{finding.code}] ", finding.message, indent=4))
                 if finding.evidence:
-                    shown = ", ".join(f"{key} {_short(value)}" for key, value in finding.evidence.items())
+                    shown = ", ".join(f"{key} {_short(value)}" for key, value in _rounded(finding.evidence).items())
                     lines.append(_wrap("    numbers: ", shown))
                 if finding.effect:
                     lines.append(_wrap("    effect: ", finding.effect))
@@ -196,7 +196,30 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | str) or value is None else str(value)
 
 
+def _rounded(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``evidence`` with zeros for what is rounding beside its largest number."""
+
+    def numbers(value: Any) -> list[float]:
+        if isinstance(value, Mapping):
+            return [n for item in value.values() for n in numbers(item)]
+        if isinstance(value, list):
+            return [n for item in value for n in numbers(item)]
+        return [abs(value)] if isinstance(value, float) and value == value and abs(value) != float("inf") else []
+
+    def shown(value: Any, floor: float) -> Any:
+        if isinstance(value, Mapping):
+            return {key: shown(item, floor) for key, item in value.items()}
+        if isinstance(value, list):
+            return [shown(item, floor) for item in value]
+        return 0.0 if isinstance(value, float) and abs(value) < floor else value
+
+    lists = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in evidence.items()}
+    return {key: shown(value, 1e-12 * max(numbers(lists), default=0.0)) for key, value in lists.items()}
+
+
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_short(item)}" for key, item in value.items())
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, float):
