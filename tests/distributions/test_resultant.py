@@ -142,8 +142,10 @@ def test_chunks_do_not_change_a_value(monkeypatch):
 def test_compiled_functions_agree_with_eager_ones(function):
     """Traced by Dynamo, forward and backward, without a warning of ours."""
     kappa = torch.tensor([0.1, 3.0, 50.0], dtype=torch.float64, requires_grad=True)
+    validates = torch.distributions.Distribution._validate_args
     compiled = torch.compile(lambda k: function(k, 6), backend="eager")
     eager, traced = function(kappa, 6), compiled(kappa)
+    torch.distributions.Distribution.set_default_validate_args(validates)  # Dynamo turns it off for the process
     assert torch.allclose(eager, traced, rtol=8 * EPS, atol=0)
     slopes = (torch.autograd.grad(value.sum(), kappa)[0] for value in (eager, traced))
     assert torch.allclose(*slopes, rtol=8 * EPS, atol=0)

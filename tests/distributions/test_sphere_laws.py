@@ -24,6 +24,15 @@ LAWS = (VonMisesFisher, PowerSpherical)
 EPS = 2.0**-52
 
 
+@pytest.fixture(autouse=True)
+def validation():
+    """As torch starts: Dynamo turns the validation of arguments off for the process, in whatever test ran before."""
+    before = torch.distributions.Distribution._validate_args
+    torch.distributions.Distribution.set_default_validate_args(True)
+    yield
+    torch.distributions.Distribution.set_default_validate_args(before)
+
+
 def direction(m: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     v = torch.arange(1.0, m + 1, dtype=torch.float64) * (-1.0) ** torch.arange(m)
     return (v / v.norm()).to(dtype)
