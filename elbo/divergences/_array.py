@@ -1,7 +1,7 @@
 """The few functions that formulas need, for NumPy arrays and for tensors alike.
 
-A formula is written once. On the CPU, where no graph is to be recorded, it is fed NumPy arrays: a call costs a third of
-what it costs in torch, which is most of the time for a thousand elements. Tensors serve every other case (other
+A formula is written once. On the CPU, where no graph is to be recorded, it is fed NumPy arrays: a call costs a third
+of what it costs in torch, which is most of the time for a thousand elements. Tensors serve every other case (other
 devices, ``torch.func``, ``torch.compile``, derivatives of higher order).
 """
 

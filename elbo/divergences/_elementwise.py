@@ -2,8 +2,8 @@
 
 Autograd would differentiate a formula operation by operation and keep every intermediate: slow, large, and near
 equality wrong, because the derivative of a cancelling sum cancels again. Here a function is its value and its partial
-derivatives, each written so that it keeps its digits. On the CPU, without a graph to build, both are evaluated by NumPy
-a block at a time: the intermediates stay in the processor's cache and cost no memory worth the name.
+derivatives, each written so that it keeps its digits. On the CPU, without a graph to build, both are evaluated by
+NumPy a block at a time: the intermediates stay in the processor's cache and cost no memory worth the name.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,7 @@ For an exponential family q^α p^{1−α} is, but for a constant, the law m whos
     D_α(q ‖ p) = [α KL(m ‖ q) + (1 − α) KL(m ‖ p)] / (1 − α).
 
 The right side is stationary in m, so that the rounding of m is felt to second order only: near equality it keeps the
-digits of KL.
-If m lies outside the natural domain (possible for α > 1) the integral diverges.
+digits of KL. If m lies outside the natural domain (possible for α > 1) the integral diverges.
 """
 
 import math

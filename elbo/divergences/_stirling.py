@@ -3,8 +3,8 @@
     S(a) = log Γ(a) − a log a + a,      B(a → b) = S(b) − S(a) − S'(a) (b − a) ≥ 0,      S'(a) = ψ(a) − log a
 
 S is convex (S'' = ψ₁ − 1/a > 0). Every divergence of the gamma and Dirichlet families is B plus divergences of
-elementary
-functions. Near equality B is a small second-order remainder of large numbers, so it is never computed as it stands:
+elementary functions. Near equality B is a small second-order remainder of large numbers, so it is never computed as
+it stands:
 
 - if both arguments are at least 4, S(a) = −½ log a + μ(a) + const, and the remainder of −½ log is ½ Λ; μ is Stirling's
   series, fitted as M(1/a²)/a, whose second divided differences come from Horner's rule;

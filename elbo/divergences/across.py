@@ -1,8 +1,7 @@
 """Laws of different families: the entropy of q and the moments that log p asks for, as closed forms.
 
 Between two families KL does not vanish (but where the families meet), so nothing cancels to second order; what loses
-digits
-are sums of terms larger than the result, and the note of each pair says how much.
+digits are sums of terms larger than the result, and the note of each pair says how much.
 """
 
 import math

@@ -2,8 +2,8 @@
 
     KL[Bernoulli(q) ‖ Bernoulli(p)] = q log(q/p) + q̄ log(q̄/p̄) = q Φ(log(p/q)) + q̄ Φ(log(p̄/q̄)),      q̄ = 1 − q
 
-Both terms of the second form are non-negative, so nothing cancels. With probabilities the logarithms come from the one
-difference p − q, with logits from the one difference of the logits. The other three laws are a multiple of it.
+Both terms of the second form are non-negative, so nothing cancels. With probabilities the logarithms come from the
+one difference p − q, with logits from the one difference of the logits. The other three laws are a multiple of it.
 """
 
 from collections.abc import Sequence

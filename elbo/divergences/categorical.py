@@ -2,11 +2,10 @@
 
     KL = Σ qᵢ log(qᵢ/pᵢ) = Σ qᵢ Φ(yᵢ),      yᵢ = log(pᵢ/qᵢ)
 
-The second sum has no negative terms. From logits, yᵢ = Dᵢ − log Σ qⱼ e^{Dⱼ} with D the difference of the logits,
-and the
-logarithm is log1p(Σ qⱼ expm1(Dⱼ)): what the logits have in common never enters. From probabilities (or any weights),
-qᵢ Φ(yᵢ) = qᵢ Λ(eᵢ) with eᵢ = pᵢ Q / (qᵢ P) − 1, again from differences, so that rounding in the normalisation is
-not felt.
+The second sum has no negative terms. From logits, yᵢ = Dᵢ − log Σ qⱼ e^{Dⱼ} with D the difference of the logits, and
+the logarithm is log1p(Σ qⱼ expm1(Dⱼ)): what the logits have in common never enters. From probabilities (or any
+weights), qᵢ Φ(yᵢ) = qᵢ Λ(eᵢ) with eᵢ = pᵢ Q / (qᵢ P) − 1, again from differences, so that rounding in the
+normalisation is not felt.
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,8 @@
     KL[η₁ ‖ η₂] = A(η₂) − A(η₁) − A'(η₁)(η₂ − η₁) = ∫₀¹ (1 − t) A''(η₁ + t Δ) Δ² dt,      A(η) = log((e^η − 1)/η)
 
 The integral has a positive integrand, and sixteen Gauss-Legendre nodes settle it for |Δ| ≤ 4 (the nearest poles of
-A'' are at
-±2πi); further apart nothing cancels and the closed form serves. With η₂ = 0 the same function is KL to the uniform law.
+A'' are at ±2πi); further apart nothing cancels and the closed form serves. With η₂ = 0 the same function is KL to the
+uniform law.
 """
 
 from collections.abc import Sequence

@@ -3,9 +3,8 @@
     KL[Γ(a₁, b₁) ‖ Γ(a₂, b₂)] = a₂ Λ(e/a₂) + B(a₁ → a₂),      e = a₁ b₂/b₁ − a₂
     KL[Dir(α) ‖ Dir(β)] = Σ βᵢ Λ(eᵢ) + Σ B(αᵢ → βᵢ) − B(α₀ → β₀),      eᵢ = αᵢ β₀ / (α₀ βᵢ) − 1
 
-B is the Bregman divergence of log Γ(a) − a log a + a (``_stirling``). The textbook form is a sum of log Γ and ψ
-of the size of
-a log a, which near equality, or for concentrated laws, is nothing but rounding.
+B is the Bregman divergence of log Γ(a) − a log a + a (``_stirling``). The textbook form is a sum of log Γ and ψ of
+the size of a log a, which near equality, or for concentrated laws, is nothing but rounding.
 """
 
 from collections.abc import Sequence

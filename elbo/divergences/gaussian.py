@@ -2,9 +2,8 @@
 
     KL[N(m₁, v₁) ‖ N(m₂, v₂)] = ½ [Φ(log v₁ − log v₂) + (m₁ − m₂)² / v₂],      Φ(y) = e^y − 1 − y
 
-Each parametrisation has its own form, because converting one into another rounds, and near equality a rounding
-of the input
-is the whole value: Φ for logarithms, Λ for variances, Λ(d) + d²/2 for standard deviations, d = (s₁ − s₂)/s₂.
+Each parametrisation has its own form, because converting one into another rounds, and near equality a rounding of the
+input is the whole value: Φ for logarithms, Λ for variances, Λ(d) + d²/2 for standard deviations, d = (s₁ − s₂)/s₂.
 """
 
 from collections.abc import Sequence

@@ -3,10 +3,8 @@
     KL = E_u Φ(ℓ) = −E_u ℓ,      ℓ = log p(x)/q(x),   x = (1 − u^{1/b})^{1/a},   u uniform on (0, 1)
 
 The series that is in use converges like M^{−b} and is commonly cut after ten terms: 40 % off for b = 0.3, negative
-for b = 5. The
-tanh-sinh rule in u resolves the algebraic ends for every a and b. Near equality Φ(ℓ) is integrated, whose integrand
-is never
-negative; elsewhere −ℓ, which has no tail to lose.
+for b = 5. The tanh-sinh rule in u resolves the algebraic ends for every a and b. Near equality Φ(ℓ) is integrated,
+whose integrand is never negative; elsewhere −ℓ, which has no tail to lose.
 """
 
 import math

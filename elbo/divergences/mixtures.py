@@ -5,10 +5,8 @@ With f = Σ πₐ fₐ and g = Σ ω_b g_b, and for an expectation of log g unde
     Σ πₐ (log Σ ω_b e^{−KL(fₐ ‖ g_b)} − H(fₐ))  ≤  E_f log g  ≤  Σ πₐ log Σ ω_b ∫ fₐ g_b
 
 (left: Jensen under a variational weight; right: Jensen inside the logarithm). Differences of the two give bounds on
-KL; the
-difference of the two left sides is the variational approximation of Hershey and Olsen, that of the two right sides
-their product
-approximation, and neither of these is a bound.
+KL; the difference of the two left sides is the variational approximation of Hershey and Olsen, that of the two right
+sides their product approximation, and neither of these is a bound.
 """
 
 from typing import Any, NamedTuple

@@ -3,14 +3,11 @@
     KL[N(m₁, L₁L₁ᵀ) ‖ N(m₂, L₂L₂ᵀ)] = Σ Λ(Rᵢᵢ) + ½ ‖R‖² + ½ ‖L₂⁻¹ (m₁ − m₂)‖²,      R = L₂⁻¹ (L₁ − L₂)
 
 The textbook form tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) loses every digit near equality. Here I + R = L₂⁻¹L₁ is lower
-triangular, so
-that its determinant is that of its diagonal, and only the difference of the factors enters: every term is
-non-negative, and
-there are no eigenvalues whose derivatives could be singular.
+triangular, so that its determinant is that of its diagonal, and only the difference of the factors enters: every term
+is non-negative, and there are no eigenvalues whose derivatives could be singular.
 
 A law that was given by its covariance has a factor with the rounding of a Cholesky decomposition. Near equality R is
-then
-corrected once, from R + Rᵀ + R Rᵀ = L₂⁻¹ (Σ₁ − Σ₂) L₂⁻ᵀ, whose right side is made from the difference of the
+then corrected once, from R + Rᵀ + R Rᵀ = L₂⁻¹ (Σ₁ − Σ₂) L₂⁻ᵀ, whose right side is made from the difference of the
 covariances.
 """
 

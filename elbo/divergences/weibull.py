@@ -5,7 +5,8 @@
     KL[Weibull(k, l) ‖ Γ(a, b)] = a Φ(r) + B(1 → a) + a {log Γ(ν) + γ (ν − 1)} + (a − 1) log ν,   ν = 1/k
     KL[LogNormal(m, s) ‖ Γ(a, b)] = a Φ(r) + ½ Λ(a s² − 1) + μ(a)
 
-with r = log(b E X / a), B the Bregman divergence of log Γ(a) − a log a + a, and μ Stirling's remainder. Braces are ≥ 0.
+with r = log(b E X / a), B the Bregman divergence of log Γ(a) − a log a + a, and μ Stirling's remainder. Braces are ≥
+0.
 """
 
 import math
