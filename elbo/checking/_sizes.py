@@ -68,8 +68,11 @@ IMAGE = Sizes(data=(3, 4, 5))
 MAPS = Sizes(latent=(3, 2, 5), data=(3, 4, 5))
 
 
-def find(run: Callable[[Sizes], Any], letters: str, base: Sizes | None = None) -> Sizes:
-    """The first sizes at which ``run`` does not raise; what it raised at the usual sizes if there are none."""
+def find(run: Callable[[Sizes], Any], letters: str, base: Sizes | None = None, *, usual_only: bool = False) -> Sizes:
+    """The first sizes at which ``run`` does not raise; what it raised at the usual sizes if there are none.
+
+    ``usual_only`` stops after the sizes that almost every function accepts.
+    """
     first: FunctionError | None = None
     said: list[int] = []
 
@@ -88,9 +91,9 @@ def find(run: Callable[[Sizes], Any], letters: str, base: Sizes | None = None) -
             yield base
             return
         yield FLAT
-        yield from list(_named(letters, said))
+        yield from () if usual_only else list(_named(letters, said))
         yield from (IMAGE, MAPS) if "P" in letters else (MAPS,)
-        yield from list(_guesses(letters, said))
+        yield from () if usual_only else list(_guesses(letters, said))
 
     for sizes in candidates():
         if works(sizes):

@@ -2,8 +2,7 @@
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +11,6 @@ from elbo.checking import _sizes
 from elbo.checking._beta import settle_beta
 from elbo.checking._block import Fitted, scale
 from elbo.checking._case import Case, evidence
-from elbo.checking._guard import FunctionError
 from elbo.checking._kl_block import (
     fit_block,
     judge_floor,
@@ -23,13 +21,13 @@ from elbo.checking._kl_block import (
     neutral,
     spread_of,
 )
+from elbo.checking._layout import Fixed, Layout, find_layouts, settle_reading
 from elbo.checking._nll_block import ANY, bernoulli_edges, family, judge_distance, judge_nll_slips, nll_block
 from elbo.checking._noisy import settle_noise
 from elbo.checking._numerics import check_gradients, check_single
 from elbo.checking._padding import judge_padding
 from elbo.checking._reductions import output_axes
 from elbo.checking._search import smallest
-from elbo.checking._subject import as_tensor, readings
 from elbo.checking._terms import predicted
 from elbo.checking._weights import Weights, judge_weights
 from elbo.checking.targets import Target
@@ -40,44 +38,14 @@ RIGHT = (
     "−log p(x given recon) + ½(μ² + σ² − log σ² − 1), each summed over its coordinates, both reduced alike "
     "over the batch"
 )
-PAIRINGS = ("PPDD", "DDPP", "PDDP", "DPPD", "PDPD", "DPDP")
-
-
-@dataclass
-class Layout:
-    """Which arguments are data and which latent, and whether the data must be binary."""
-
-    letters: tuple[str, ...]
-    binary: int | None = None
-
-    @property
-    def data(self) -> tuple[int, ...]:
-        """Positions of recon and x."""
-        return tuple(i for i, ls in enumerate(self.letters) if ls == "BP")
-
-    @property
-    def latent(self) -> tuple[int, ...]:
-        """Positions of mean and spread."""
-        return tuple(i for i, ls in enumerate(self.letters) if ls == "BD")
-
-    def draw(self, case: Case, sizes: _sizes.Sizes) -> list[Tensor]:
-        """A random input for every argument."""
-        tensors = []
-        for i, ls in enumerate(self.letters):
-            shape = sizes.shape(ls)
-            if i == self.binary:
-                tensors.append(case.binary(shape))
-            else:
-                tensors.append(case.uniform(shape, 0.1, 0.9) if ls == "BP" else case.uniform(shape, 0.3, 2.2))
-        return tensors
 
 
 def judge(case: Case) -> None:
     """Fill in the case."""
     case.contract = RIGHT
     base = _sizes.given(case.options.shapes, ROLES)
-    found = _layouts(case, base[0] if base else None)
-    _settle_reading(case, found[0][0].draw(case, found[0][1]))
+    found = find_layouts(case, base[0] if base else None)
+    settle_reading(case, found[0][0].draw(case, found[0][1]))
     at, free = settle_noise(case, found[0][1], lambda s: found[0][0].draw(case, s))
     if case.undecided:
         return
@@ -86,7 +54,7 @@ def judge(case: Case) -> None:
     best: tuple[Layout, _sizes.Sizes, Fitted, Fitted] | None = None
     for layout, sizes in found:
         if not case.noisy:
-            _settle_reading(case, layout.draw(case, sizes))
+            settle_reading(case, layout.draw(case, sizes))
         kl, nll = _terms(case, layout, sizes)
         if kl is None or nll is None:
             continue
@@ -102,64 +70,6 @@ def judge(case: Case) -> None:
     judge_noise(case)
 
 
-def _layouts(case: Case, base: _sizes.Sizes | None) -> list[tuple[Layout, _sizes.Sizes]]:
-    found: list[tuple[Layout, _sizes.Sizes]] = []
-    first: FunctionError | None = None
-    for pairing in PAIRINGS:
-        letters = tuple("B" + p for p in pairing)
-        positions = [i for i, p in enumerate(pairing) if p == "P"]
-        for binary in (None, positions[1], positions[0]):
-            layout = Layout(letters, binary)
-            try:
-                sizes = _sizes.find(functools.partial(call_once, case, layout), "BPD", base)
-            except FunctionError as error:
-                first = first or error
-                continue
-            found.append((layout, sizes))
-            break
-        if found:
-            break
-    if not found:
-        assert first is not None
-        raise first
-    for pairing in PAIRINGS:
-        letters = tuple("B" + p for p in pairing)
-        if letters == found[0][0].letters:
-            continue
-        layout = Layout(letters, found[0][0].binary)
-        if layout.binary in (None, *layout.data) and case.attempt(*layout.draw(case, found[0][1])) is not None:
-            found.append((layout, found[0][1]))
-    return found
-
-
-def call_once(case: Case, layout: Layout, sizes: _sizes.Sizes) -> None:
-    """See whether the function accepts these sizes."""
-    case.subject.raw(*layout.draw(case, sizes))
-
-
-def _settle_reading(case: Case, tensors: list[Tensor]) -> None:
-    """Of several outputs take the first that depends on every argument."""
-    subject = case.subject
-    subject.read, subject.reading = None, ""
-    out = subject.raw(*tensors)
-    options = readings(out, subject.name)
-    if len(options) == 1:
-        subject.tensor(*tensors)
-        return
-    moved = [
-        subject.raw(*[t * 0.9 + 0.05 if i == j else t for j, t in enumerate(tensors)]) for i in range(len(tensors))
-    ]
-    for read, words in options:
-        try:
-            now = as_tensor(read(out), subject.name).sum()
-            if all(float((as_tensor(read(m), subject.name).sum() - now).abs()) > 1e-12 for m in moved):
-                subject.read, subject.reading = read, words
-                return
-        except Exception:  # an element that is no tensor
-            continue
-    subject.read, subject.reading = options[0]
-
-
 def _terms(case: Case, layout: Layout, sizes: _sizes.Sizes) -> tuple[Fitted | None, Fitted | None]:
     cache: dict[_sizes.Sizes, list[Tensor]] = {}
 
@@ -173,21 +83,6 @@ def _terms(case: Case, layout: Layout, sizes: _sizes.Sizes) -> tuple[Fitted | No
         kl = fit_block(case, kl_block(layout.latent), sizes, fixed(layout.data)) or kl
         nll = fit_block(case, nll_block(ANY, layout.data), sizes, fixed(layout.latent)) or nll
     return kl, nll
-
-
-@dataclass
-class Fixed:
-    """The arguments outside a block, drawn once for each size."""
-
-    case: Case
-    layout: Layout
-    cache: dict[_sizes.Sizes, list[Tensor]]
-    positions: tuple[int, ...]
-
-    def __call__(self, sizes: _sizes.Sizes) -> Mapping[int, Tensor]:
-        if sizes not in self.cache:
-            self.cache[sizes] = self.layout.draw(self.case, sizes)
-        return {i: self.cache[sizes][i] for i in self.positions}
 
 
 def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, nll: Fitted, free: bool) -> None:
