@@ -45,6 +45,11 @@ class Draw:
 class Intercept(TorchDispatchMode):
     """Record the draws; give ``supply(index, draw)`` in their place where it is not None."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Otherwise torch imports its compiler at the first call, which takes a second."""
+        return False
+
     def __init__(self, supply: Callable[[int, Draw], Tensor | None] | None = None) -> None:
         super().__init__()
         self.supply = supply
