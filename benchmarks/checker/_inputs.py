@@ -1,6 +1,8 @@
 """Ordinary arguments for a case, and what is read from its answer: for the peers and for the test of the labels."""
 
+import contextlib
 import inspect
+import io
 from typing import Any
 
 import torch
@@ -114,7 +116,8 @@ def _tensor(out: Any) -> Tensor:
 def needs_image(case: Case) -> bool:
     """Whether the function refuses two axes."""
     try:
-        call(case, roles(case, torch.Generator().manual_seed(0)))
+        with contextlib.redirect_stdout(io.StringIO()):
+            call(case, roles(case, torch.Generator().manual_seed(0)))
     except (AssertionError, ValueError):
         return True
     return False

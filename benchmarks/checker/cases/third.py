@@ -56,7 +56,8 @@ def third_antithetic(mu, logvar):
     return (0.5 * sum(estimates)).sum(-1).mean()
 
 
-@kl.right(tags=["noise"])
+# one draw of the KL, but always the same draw: right over seeds, and never right in one process
+@kl.right(tags=["noise"], also=(Truth("wrong", frozenset({"biased-estimator|algebra-slip"})), Truth("undecided")))
 def third_seeded_inside(mu, logvar):
     torch.manual_seed(0)
     std = torch.exp(0.5 * logvar)
