@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -143,7 +144,7 @@ def fit(batches: Sequence[Batch], name: str, first: Terms | None = None) -> Term
 
 
 def _solved(
-    design: "np.ndarray[Any, Any]", target: "np.ndarray[Any, Any]", likelihood: str, reading: str, estimate: str
+    design: npt.NDArray[Any], target: npt.NDArray[Any], likelihood: str, reading: str, estimate: str
 ) -> Terms | None:
     scale = np.abs(design).max(axis=0)
     if not np.all(np.isfinite(scale)) or np.any(scale == 0):
