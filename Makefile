@@ -24,7 +24,7 @@ pages: $(STAMP)
 	$(BIN)/python -m derivations pages
 
 docs: $(STAMP)
-	$(BIN)/python -m sphinx -W -n -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -E -W -n -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 check: $(STAMP)
