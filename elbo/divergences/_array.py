@@ -59,12 +59,13 @@ def is_float64(x: Array) -> bool:
 
 def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
     """Σ coefficients[k] x^k by Horner's rule."""
-    result = x * coefficients[-1]
     if isinstance(x, Tensor):
+        total = x * coefficients[-1]
         for c in coefficients[-2:0:-1]:
-            result = (result + c) * x
-        return result + coefficients[0]
+            total = (total + c) * x
+        return total + coefficients[0]
     add, multiply = np.add, np.multiply
+    result = np.asarray(x * coefficients[-1])  # a product of arrays of no dimension is a number
     add(result, coefficients[-2], result)
     for c in coefficients[-3::-1]:
         multiply(result, x, result)

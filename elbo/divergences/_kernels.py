@@ -6,6 +6,9 @@ Written as they stand, both lose every digit near zero: the terms cancel to seco
 power series (Chebyshev fits), elsewhere as they stand, where at most three bits cancel.
 """
 
+import math
+from collections.abc import Sequence
+
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
@@ -110,6 +113,10 @@ def _relative_entropy(x: Array, y: Array) -> Array:
     return entropy_term(x, y, y - x)
 
 
-relative_entropy = elementwise(
-    _relative_entropy, lambda x, y, needs: (log_ratio(x, y), (y - x) / y), "relative_entropy"
-)
+def _relative_entropy_slopes(x: Array, y: Array, needs: Sequence[bool]) -> tuple[Array, Array]:
+    # at x = 0 the function is y, and for any x > 0 it is infinite at y = 0: one-sided derivatives 1 by y and ∞ by x
+    by_x, by_y = log_ratio(x, y), (y - x) / y
+    return xp.where((x == 0.0) & (y == 0.0), math.inf, by_x), xp.where(x == 0.0, 1.0, by_y)
+
+
+relative_entropy = elementwise(_relative_entropy, _relative_entropy_slopes, "relative_entropy")

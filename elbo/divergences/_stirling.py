@@ -125,6 +125,19 @@ slope_difference = elementwise(_slope_difference, _difference_slopes, "stirling_
 bregman = elementwise(_bregman, _bregman_slopes, "stirling_bregman", double=True, width=4)
 
 
+def _digamma(a: Array) -> Array:
+    return torch.digamma(a) if isinstance(a, Tensor) else torch.digamma(torch.as_tensor(a)).numpy()
+
+
+def _log_gamma(a: Array) -> Array:
+    return torch.lgamma(a) if isinstance(a, Tensor) else torch.lgamma(torch.as_tensor(a)).numpy()
+
+
+# torch's own derivative of ψ is good to ten digits only
+digamma = elementwise(_digamma, lambda a, needs: (curvature(a) + 1.0 / a,), "digamma", double=True)
+log_gamma = elementwise(_log_gamma, lambda a, needs: (digamma(a),), "log_gamma", double=True)
+
+
 def _remainder(a: Array) -> Array:
     """μ(a) = log Γ(a) − (a − ½) log a + a − ½ log 2π > 0."""
     lift = xp.where(a >= SHIFT, 0.0 * a, SHIFT + 0.0 * a)

@@ -11,6 +11,7 @@ then corrected once, from R + Rᵀ + R Rᵀ = L₂⁻¹ (Σ₁ − Σ₂) L₂�
 covariances.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from elbo._errors import InputTypeError
 from elbo.divergences._kernels import itakura_saito, log_remainder
 from elbo.divergences._registry import register
 
-SOURCE = "CLAIMS K-03 and K-04 of the project's list; the triangular form is derived in elbo.divergences"
+SOURCE = "any textbook; the triangular form is derived in elbo.divergences.multivariate_gaussian"
 
 
 def _correction(r: Tensor, l2: Tensor, difference: Tensor) -> Tensor:
@@ -90,8 +91,26 @@ def _factor(law: Distribution) -> Any:
     if isinstance(law, MultivariateNormal):
         return law._unbroadcasted_scale_tril
     if isinstance(law, LowRankMultivariateNormal):
-        return torch.linalg.cholesky(_covariance(law))
+        return _low_rank_factor(law._unbroadcasted_cov_factor, law._unbroadcasted_cov_diag)
     return torch.diag_embed(_normal(law).scale)
+
+
+def _low_rank_factor(factor: Tensor, diagonal: Tensor) -> Any:
+    """L with L Lᵀ = D + W Wᵀ from the QR decomposition of [W, √D]ᵀ, which never squares the ratio of W to √D."""
+    batch = torch.broadcast_shapes(factor.shape[:-2], diagonal.shape[:-1])
+    rows = torch.diag_embed(diagonal.sqrt())
+    rows = torch.cat([factor.mT.expand(*batch, -1, -1), rows.expand(*batch, -1, -1)], -2)
+    upper = torch.linalg.qr(rows).R
+    return (torch.diagonal(upper, dim1=-2, dim2=-1).sgn().unsqueeze(-1) * upper).mT
+
+
+def _in_double(law: Distribution) -> Any:
+    """The same law with its parameters in float64 (a copy: a constructor would decompose and validate again)."""
+    twin = copy.copy(law)
+    for name, value in vars(law).items():
+        if isinstance(value, Tensor | Distribution):
+            setattr(twin, name, value.double() if isinstance(value, Tensor) else _in_double(value))
+    return twin
 
 
 def _normal(law: Distribution) -> Normal:
@@ -138,6 +157,10 @@ def _difference(q: Distribution, p: Distribution) -> Any:
 
 def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
     """KL between any two of MultivariateNormal, LowRankMultivariateNormal and Independent(Normal, 1)."""
+    single = _mean(q).dtype is torch.float32
+    if single and (isinstance(q, LowRankMultivariateNormal) or isinstance(p, LowRankMultivariateNormal)):
+        # with W ≫ √D the covariance is singular in float32, although the law is not
+        return gaussian_vectors(_in_double(q), _in_double(p)).float()
     if isinstance(q, LowRankMultivariateNormal) and isinstance(p, Independent):
         return low_rank_to_diagonal(q, _mean(p), _normal(p).scale)
     if _given(q) == _given(p) == "precision_matrix":
