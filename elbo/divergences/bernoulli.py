@@ -133,7 +133,7 @@ def bernoulli_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -> 
 
     Conditions: none; relative error at most 8 ulps, also where both probabilities are all but 0 or 1.
 
-    Source: CLAIMS K-06 of the project's list, in a form whose terms are non-negative.
+    Source: Nielsen and Garcia 2009, arXiv 0911.4863; the form is derived in elbo.divergences.bernoulli.
 
     Example:
         >>> import torch
@@ -166,7 +166,9 @@ def _same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) 
         )
 
 
-SOURCE = "any textbook; CLAIMS J and K-06 of the project's list"
+SOURCE = (
+    "Nielsen and Garcia 2009, arXiv 0911.4863; the form without cancellation is derived in elbo.divergences.bernoulli"
+)
 MIXED = "8 if both laws are made from probs, or both from logits; a mixture is converted to probs first"
 
 
@@ -228,7 +230,7 @@ def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
     formula="λ₁ log(λ₁/λ₂) − λ₁ + λ₂",
     conditions="inf if λ₂ = 0 < λ₁; λ₂ if λ₁ = 0",
     accuracy=8,
-    source="any textbook; CLAIMS K-07 of the project's list",
+    source="Nielsen and Garcia 2009, arXiv 0911.4863",
 )
 def _poisson_poisson(q: Poisson, p: Poisson) -> Tensor:
     return relative_entropy(q.rate, p.rate)

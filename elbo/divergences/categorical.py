@@ -126,7 +126,7 @@ def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -
 
     Conditions: none; inf if an outcome of q has probability 0 under p; relative error at most 8 ulps.
 
-    Source: CLAIMS K-05 of the project's list, in a form whose terms are non-negative.
+    Source: any textbook; the form is derived in elbo.divergences.categorical.
 
     Example:
         >>> import torch
@@ -147,7 +147,7 @@ def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -
     accuracy=8,
     note="of what torch stores: it normalises logits on construction, and the rounding of that is felt near equality; "
     "elbo.divergences.categorical_kl takes the logits themselves",
-    source="any textbook; CLAIMS K-05 of the project's list",
+    source="any textbook; the form without cancellation is derived in elbo.divergences.categorical",
 )
 def _categorical_categorical(q: Categorical, p: Categorical) -> Tensor:
     if given(q) == given(p) == "logits":
@@ -162,7 +162,7 @@ def _categorical_categorical(q: Categorical, p: Categorical) -> Tensor:
     conditions="inf if some pᵢ = 0 < qᵢ",
     accuracy=8,
     note="as Categorical",
-    source="any textbook; CLAIMS K-05 of the project's list",
+    source="any textbook; the form without cancellation is derived in elbo.divergences.categorical",
 )
 def _onehot_onehot(q: OneHotCategorical, p: OneHotCategorical) -> Tensor:
     return _categorical_categorical(q._categorical, p._categorical)

@@ -21,7 +21,7 @@ from elbo.divergences._rowwise import rowwise
 from elbo.divergences._stirling import bregman, curvature, slope_difference
 
 Slopes = tuple[Array | None, ...]
-SOURCE = "CLAIMS J and K-08 of the project's list; the form without cancellation is derived in elbo.divergences.gamma"
+SOURCE = "Nielsen and Garcia 2009, arXiv 0911.4863; the form without cancellation is derived in elbo.divergences.gamma"
 
 
 def _excess(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
@@ -99,7 +99,11 @@ dirichlet_kl = rowwise(_dirichlet, _dirichlet_slopes, "dirichlet_kl", double=Tru
 
 
 @register(
-    Exponential, Exponential, formula="log(b₁/b₂) + b₂/b₁ − 1", accuracy=8, source="CLAIMS K-07 of the project's list"
+    Exponential,
+    Exponential,
+    formula="log(b₁/b₂) + b₂/b₁ − 1",
+    accuracy=8,
+    source="Gil, Alajaji and Linder 2013, Information Sciences 249",
 )
 def _exponential_exponential(q: Exponential, p: Exponential) -> Tensor:
     return itakura_saito(p.rate, q.rate)

@@ -231,7 +231,7 @@ def gaussian_kl_pair(
 
     Conditions: none; relative error at most 2.5 ulps for every finite input given in the same way on both sides.
 
-    Source: as ``gaussian_kl``; CLAIMS K-02 of the project's list.
+    Source: any textbook; the forms are derived in this module's docstring.
 
     Example:
         >>> import torch

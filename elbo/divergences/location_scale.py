@@ -135,7 +135,7 @@ uniform_kl = elementwise(_uniform, _uniform_slopes, "uniform_kl")
     Laplace,
     formula="log(b₂/b₁) + |m₁ − m₂|/b₂ + (b₁/b₂) e^(−|m₁ − m₂|/b₁) − 1",
     accuracy=8,
-    source="CLAIMS K-07 of the project's list",
+    source="Gil, Alajaji and Linder 2013, Information Sciences 249",
 )
 def _laplace_laplace(q: Laplace, p: Laplace) -> Tensor:
     return laplace_kl(q.loc, q.scale, p.loc, p.scale)
@@ -156,7 +156,7 @@ def _cauchy_cauchy(q: Cauchy, p: Cauchy) -> Tensor:
     Gumbel,
     Gumbel,
     accuracy=math.inf,
-    source="CLAIMS J of the project's list",
+    source="derived in elbo.divergences.location_scale; the law of log X for Weibull X, whose KL is in arXiv 1310.3713",
     formula="log(b₂/b₁) + γ (b₁/b₂ − 1) + e^((m₂ − m₁)/b₂) Γ(b₁/b₂ + 1) − 1 + (m₁ − m₂)/b₂",
     note="16 for b₁/b₂ ≤ 10 and |m₁ − m₂| ≤ 10 b₂; beyond that about |log| of the value in ulps, as of any e^y; where "
     "(m₁ − m₂)/b₂ and log Γ(1 + b₁/b₂) cancel, relative to the second derivative",
@@ -171,7 +171,7 @@ def _gumbel_gumbel(q: Gumbel, p: Gumbel) -> Tensor:
     formula="log(α₁/α₂) + α₂/α₁ − 1 + α₂ log(x₁/x₂)",
     conditions="inf if x₁ < x₂",
     accuracy=8,
-    source="CLAIMS J of the project's list",
+    source="Gil, Alajaji and Linder 2013, Information Sciences 249",
 )
 def _pareto_pareto(q: Pareto, p: Pareto) -> Tensor:
     return pareto_kl(q.scale, q.alpha, p.scale, p.alpha)

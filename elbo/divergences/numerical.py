@@ -37,7 +37,7 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
 
     Conditions: ``q.log_prob`` and ``p.log_prob`` are those of normalised laws.
 
-    Source: the definition; CLAIMS section J of the project's list uses it as the witness of every closed form.
+    Source: the definition.
 
     Example:
         >>> from torch.distributions import Normal, Laplace
