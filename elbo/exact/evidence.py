@@ -9,18 +9,22 @@ from torch.distributions import Distribution, Exponential, Normal, Uniform
 from elbo._errors import Error, InputValueError
 from elbo.exact._coordinates import Evaluate, log_sum, on_line, rounding_of_z, rows_of
 from elbo.exact._laws import DEPTH, law_of_weight
+from elbo.exact._space import evidence_in_space
 from elbo.exact.multi_sample import MultiSample, _node_error
 from elbo.exact.quadrature import EPS, IntegrationError
 
 
 def log_evidence(problem: Any, x: Any, *, tolerance: float = 1e-12) -> MultiSample:
-    """log p(x) = log ∫ p(x, z) dz for a finite or a one-dimensional z, from ``problem.log_joint`` and nothing else.
+    """log p(x) = log ∫ p(x, z) dz for a finite z, or one of up to three dimensions, from ``problem.log_joint`` alone.
 
-    The range is found by zooming in on where log p(x, z) is within 48 nats of its maximum (on a grid around the prior),
-    then a trapezoid rule in unconstrained coordinates is compared with that of every second node.
+    In one dimension the range is found by zooming in on where log p(x, z) is within 48 nats of its maximum (on a grid
+    around the prior), then a trapezoid rule in unconstrained coordinates is compared with that of every second node. In
+    two and three the coordinates are first whitened by the mean and covariance of the posterior, found by lattices that
+    zoom in from the prior; the bound compares the product rule with each of its sublattices of twice the step. A
+    peak that lies between the nodes of the first lattice (half a deviation of the prior apart) may be missed.
 
     Args:
-        problem: a model with ``log_joint`` and ``latent``.
+        problem: a model with ``log_joint`` and ``latent``; for three dimensions up to 2^22 values of it are computed.
         x: observations, ``[*batch, *event of x]``.
         tolerance: largest error bound.
 
@@ -28,8 +32,8 @@ def log_evidence(problem: Any, x: Any, *, tolerance: float = 1e-12) -> MultiSamp
         a :class:`MultiSample` with the value and its error bound; the gap is zero.
 
     Raises:
-        InputValueError: for a continuous z of more than one dimension: use the closed form ``problem.log_evidence``, or
-            :func:`elbo.exact.iwae_from_weights`.
+        InputValueError: for a continuous z of more than three dimensions: use the closed form ``problem.log_evidence``,
+            or :func:`elbo.exact.iwae_from_weights`.
         IntegrationError: if the tolerance is not reached.
 
     >>> from elbo.problems import LinearGaussian
@@ -47,10 +51,8 @@ def log_evidence(problem: Any, x: Any, *, tolerance: float = 1e-12) -> MultiSamp
             rows = problem.log_joint(x, z).double().expand(len(z), *batch).reshape(len(z), -1).T.numpy(force=True)
             return _answer(log_sum(rows), 4 * EPS * (1.0 + np.abs(log_sum(rows))), batch)
         if latent.dimension > 1:
-            raise InputValueError(
-                f"z has {latent.dimension} continuous dimensions; this rule has one. Use problem.log_evidence(x), or "
-                "exact.iwae_bound(problem, x, q, 1).log_mean for up to three"
-            )
+            value, error, shape = evidence_in_space(problem, x, tolerance)
+            return _answer(value, error, shape)
         evaluate = on_line(problem, x, _reference(problem, latent), batch)
         low, high = _zoom(evaluate)
         size = 64
