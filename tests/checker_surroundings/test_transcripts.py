@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from transcripts import replayed
+from page_transcripts import replayed
 
 pytest_plugins = ["pytester"]
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to"
@@ -23,7 +23,7 @@ def test_page_shows_what_is_printed(page):
         pytest.importorskip("jax")
     text = page.read_text(encoding="utf-8")
     assert settled(replayed(text)) == settled(text), (
-        f"run: python tests/checker_surroundings/transcripts.py docs/how-to/{page.name}"
+        f"run: python tests/checker_surroundings/page_transcripts.py docs/how-to/{page.name}"
     )
 
 

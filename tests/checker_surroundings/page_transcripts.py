@@ -1,6 +1,6 @@
 """The transcripts of the documentation: run them, compare, and write them anew.
 
-    python tests/checker_surroundings/transcripts.py docs/how-to/check-*.md      rewrite what the commands print
+    python tests/checker_surroundings/page_transcripts.py docs/how-to/check-*.md      rewrite what the commands print
 
 A transcript is a fenced block of a page, ``python`` with ``>>>`` lines, or ``console`` with ``$ elbo ...`` lines. The
 blocks of one page share their names; a block that begins with ``# file: NAME`` is that file.
