@@ -1,0 +1,1 @@
+"""The blind test of the checker: losses as people write them, and the truth about each."""
