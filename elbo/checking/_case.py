@@ -1,6 +1,6 @@
 """One check under way: the subject, the options, the source of randomness, and what has been found so far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ class Case:
     unseen: list[str] = field(default_factory=list)
     undecided: str = ""
     noisy: str = ""
+    look_for_noise: bool = False
+    suspect: Callable[[], bool] | None = None
     computes: str = ""
     contract: str = ""
     counterexample: Counterexample | None = None

@@ -162,3 +162,14 @@ def test_a_parametrisation_of_its_own_is_left_undecided():
     assert report.verdict == "undecided"
     assert "algebra-slip" in report.candidates
     assert any("compare it with your sampler" in text for text in report.unseen)
+
+
+def test_noise_from_a_generator_seeded_in_every_call_is_found():
+    def seeded(mu, logvar):
+        noise = torch.randn(mu.shape, dtype=mu.dtype, generator=torch.Generator().manual_seed(0))
+        z = mu + (0.5 * logvar).exp() * noise
+        return 0.5 * (z**2 - (z - mu) ** 2 / logvar.exp() - logvar).sum(1).mean()
+
+    report = elbo.check(seeded, "gaussian_kl")
+    assert report.verdict == "correct", report
+    assert "unbiased-estimate" in {n.code for n in report.notes}
