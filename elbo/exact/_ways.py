@@ -157,7 +157,7 @@ def _moments(values: Any, weights: Any) -> tuple[Any, Any, float]:
 
 
 def _nodes(law: NoiseLaw, order: int, dimension: int) -> tuple[Any, Any]:
-    # NumPy's Gauss-Hermite weights overflow from about order 370 on
+    # an estimate that needs more nodes than this is too rough for Gauss-Hermite: the lattice is the better rule
     if order > 200 or order ** max(dimension, 1) > NODE_LIMIT * 4:
         raise InputValueError(f"{order}^{dimension}")
     points, weights = law.nodes(order)

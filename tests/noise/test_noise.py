@@ -1,7 +1,7 @@
 """Laws of noise: nodes integrate, draws have the law, enumeration is complete."""
 
 import doctest
-from math import factorial
+from math import factorial, gamma
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from scipy import stats
 import elbo.noise
 from elbo import Error
 from elbo.evidence import dkw_draws, dkw_test
-from elbo.noise import Finite, Product, StandardNormal, Uniform
+from elbo.noise import Finite, Maxwell, Product, Rayleigh, StandardNormal, Uniform
 
 
 def double_factorial(k: int) -> int:
@@ -42,6 +42,36 @@ def test_a_rule_of_too_low_an_order_is_wrong() -> None:
     assert float(weights @ points**6) != pytest.approx(15, abs=1)
 
 
+@pytest.mark.parametrize("order", [350, 384, 1000])
+def test_high_orders_neither_warn_nor_lose_their_moments(order: int) -> None:
+    """NumPy's Gauss-Hermite weights overflow from order 370 or so on; warnings are errors here."""
+    points, weights = StandardNormal().nodes(order)
+    assert len(points) == order
+    assert bool(torch.isfinite(weights).all())
+    assert float(weights.sum()) == pytest.approx(1, abs=1e-13)
+    for k in range(0, 21, 2):
+        assert float(weights @ points**k) == pytest.approx(double_factorial(k - 1), rel=1e-11)
+        assert abs(float(weights @ points ** (k + 1))) <= 1e-11 * double_factorial(k + 1)
+    # not a polynomial: E cos(10 Z) = e^-50 is lost in rounding, E cos Z is not
+    assert float(weights @ torch.cos(points)) == pytest.approx(np.exp(-0.5), abs=1e-13)
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 12, 40, 100])
+def test_maxwell_and_rayleigh_rules_are_exact_up_to_their_degree(order: int) -> None:
+    m, maxwell = Maxwell().nodes(order)
+    w, rayleigh = Rayleigh().nodes(order)
+    assert float(w.min()) > 0
+    for k in range(min(2 * order, 30)):
+        assert float(maxwell @ m**k) == pytest.approx(0 if k % 2 else double_factorial(k + 1), abs=1e-9 * gamma(k + 2))
+        assert float(rayleigh @ w**k) == pytest.approx(2 ** (k / 2) * gamma(k / 2 + 1), rel=1e-11)
+
+
+def test_a_maxwell_number_times_a_uniform_one_is_normal() -> None:
+    (m, u), weights = Product(Maxwell(), Uniform()).nodes(12)
+    for k in range(12):
+        assert float(weights @ (m * u) ** k) == pytest.approx(0 if k % 2 else double_factorial(k - 1), abs=1e-8)
+
+
 def test_product_rules_integrate_products() -> None:
     points, weights = StandardNormal((2, 2)).nodes(3)
     assert points.shape == (81, 2, 2)
@@ -63,8 +93,13 @@ def test_finite_laws_are_enumerated_whatever_the_order() -> None:
 
 @pytest.mark.parametrize(
     "law, cdf",
-    [(StandardNormal(), stats.norm.cdf), (Uniform(), stats.uniform.cdf)],
-    ids=["normal", "uniform"],
+    [
+        (StandardNormal(), stats.norm.cdf),
+        (Uniform(), stats.uniform.cdf),
+        (Rayleigh(), stats.rayleigh.cdf),
+        (Maxwell(), lambda m: 0.5 + 0.5 * np.sign(m) * stats.maxwell.cdf(np.abs(m))),
+    ],
+    ids=["normal", "uniform", "rayleigh", "maxwell"],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_draws_have_the_law(law, cdf, dtype, rng) -> None:
