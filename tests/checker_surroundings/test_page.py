@@ -13,7 +13,7 @@ from elbo.checking.codes import CODES
 @pytest.fixture
 def page(tmp_path):
     (tmp_path / "derivations").mkdir()
-    (tmp_path / "derivations" / "gaussian_kl.md").write_text("# The closed form\n")
+    (tmp_path / "derivations" / "gaussian-kl.md").write_text("# The closed form\n")
     return _page.write(tmp_path / "checker")
 
 
@@ -41,7 +41,7 @@ def test_the_fixes_that_look_like_code_are_code(page):
 
 
 def test_links_lead_only_to_derivations_that_are_there(page):
-    assert set(re.findall(r"\]\(\.\./derivations/(.+?)\.md\)", page.read_text())) == {"gaussian_kl"}
+    assert set(re.findall(r"\]\(\.\./derivations/(.+?)\.md\)", page.read_text())) == {"gaussian-kl"}
 
 
 def test_sphinx_builds_the_page(page, tmp_path):
