@@ -129,13 +129,14 @@ class Expectations:
     def _tower(self, q: t.Density, rest: Any) -> Poly | None:
         if "tower" not in self.rules:
             return None
-        for a, k in sorted(rest, key=lambda item: str(item[0])):
-            if (
-                not isinstance(a, Mean)
-                or k != 1
-                or {v for b, _ in rest if b != a for v in atom_free(b)} & set(a.density.variables)
-            ):
-                continue
+        inner = [
+            (a, k)
+            for a, k in rest
+            if isinstance(a, Mean)
+            and k == 1
+            and not {v for b, _ in rest if b != a for v in atom_free(b)} & set(a.density.variables)
+        ]
+        for a, k in sorted(inner, key=lambda item: str(item[0])) if len(inner) > 1 else inner:
             joint = self._joint(q, a.density)
             if joint is not None:
                 outer = Poly({rest - {(a, k)}: Fraction(1)})

@@ -147,10 +147,15 @@ class Poly:
 
     def to_term(self) -> t.Term:
         """A term for a person to read, in a fixed order."""
+        return self._term
+
+    @cached_property
+    def _term(self) -> t.Term:
         if not self.terms:
             return t.Number(Fraction(0))
         pieces = [_monomial_term(m, c) for m, c in self.terms.items()]
-        pieces.sort(key=str)
+        if len(pieces) > 1:
+            pieces.sort(key=str)
         return pieces[0] if len(pieces) == 1 else t.Sum(tuple(pieces))
 
 
@@ -235,8 +240,10 @@ def atom_free(a: Any) -> frozenset[Symbol]:
 
 def _monomial_term(m: Any, c: Fraction) -> t.Term:
     factors: list[t.Term] = []
-    for a, k in sorted(m, key=lambda item: (item[1] < 0, str(atom_term(item[0])))):
-        base = atom_term(a)
+    found = [(k < 0, atom_term(a), k) for a, k in m]
+    if len(found) > 1:
+        found.sort(key=lambda item: (item[0], str(item[1])))
+    for _, base, k in found:
         factors.append(base if k == 1 else t.Power(base, k))
     if c != 1 or not factors:
         factors = [t.Number(abs(c)), *factors] if abs(c) != 1 or not factors else factors

@@ -20,8 +20,13 @@ class Proof:
     """Whether the relation follows, what remains if not, and what was assumed."""
 
     holds: bool
-    residue: t.Term
+    left_over: Poly | t.Term
     conditions: tuple[Condition, ...]
+
+    @property
+    def residue(self) -> t.Term:
+        """Left minus right, in normal form if there is one."""
+        return self.left_over.to_term() if isinstance(self.left_over, Poly) else self.left_over
 
 
 def prove(left: t.Term, relation: Relation, right: t.Term, model: Model, rules: Iterable[str]) -> Proof:
@@ -39,7 +44,7 @@ def prove(left: t.Term, relation: Relation, right: t.Term, model: Model, rules: 
     else:
         gap = residue if relation == ">=" else residue.scaled(Fraction(-1))
         holds = _not_negative(gap, normal)
-    return Proof(holds, residue.to_term(), tuple(normal.conditions))
+    return Proof(holds, residue, tuple(normal.conditions))
 
 
 def _not_negative(gap: Poly, normal: Normaliser) -> bool:

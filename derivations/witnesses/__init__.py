@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from derivations.language.derivation import Derivation
-from derivations.language.proof import missing, needless, prove
+from derivations.language.proof import missing, prove
 from derivations.witnesses.findings import ALPHA, Findings, findings, witness
 from derivations.witnesses.reach import reach
 from derivations.witnesses.report import NEEDED, AxiomReport, Report, StepReport, WrongReport, enough
@@ -54,7 +54,8 @@ def judge(
     """
     only = tuple(only)
     asked = [findings(derivation, name, seed, alpha, cached) for name in WITNESSES if name in set(only)]
-    steps = tuple(_step(derivation, n, asked) for n in range(1, len(derivation.steps) + 1))
+    rules = next((f for f in asked if f.needless), None) or findings(derivation, "rules", seed, alpha, cached)
+    steps = tuple(_step(derivation, n, asked, rules.needless[n - 1]) for n in range(1, len(derivation.steps) + 1))
     axioms = tuple(
         AxiomReport(d, tuple(j for f in asked if (j := f.axioms[i]) is not None))
         for i, d in enumerate(derivation.model.definitions)
@@ -66,7 +67,7 @@ def judge(
     return Report(derivation, steps, axioms, wrong, vacuous(derivation, conditions, tables))
 
 
-def _step(derivation: Derivation, number: int, asked: list[Findings]) -> StepReport:
+def _step(derivation: Derivation, number: int, asked: list[Findings], without_need: tuple[str, ...]) -> StepReport:
     before, step = derivation.links()[number - 1]
     model = derivation.model
     judgements = tuple(f.steps[number - 1] for f in asked)
@@ -79,5 +80,4 @@ def _step(derivation: Derivation, number: int, asked: list[Findings]) -> StepRep
             if extra
             else "No one or two further rules would mend it"
         )
-    unused = needless(before, step.relation, step.expression, model, step.by) if proof.holds else ()
-    return StepReport(number, judgements, proof.conditions, unused, help_)
+    return StepReport(number, judgements, proof.conditions, without_need, help_)

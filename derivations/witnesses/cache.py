@@ -18,6 +18,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from derivations.language.derivation import Derivation
 from derivations.witnesses.verdict import Finding, Judgement
 
 
@@ -35,10 +36,24 @@ def folder() -> Path | None:
 def fingerprint(*things: Any) -> str:
     """A hash of the content of ``things``: values, and the code of functions, never addresses."""
     digest = hashlib.sha256()
-    for piece in _pieces(things):
+    for piece in _pieces([_whole(x) if isinstance(x, Derivation) else x for x in things]):
         digest.update(piece.encode())
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+_WHOLE: dict[int, tuple[Derivation, str]] = {}
+
+
+def _whole(derivation: Derivation) -> str:
+    """The hash of a derivation, made once for each object (which is kept, so that no other gets its address)."""
+    if id(derivation) not in _WHOLE:
+        digest = hashlib.sha256()
+        for piece in _pieces(derivation):
+            digest.update(piece.encode())
+            digest.update(b"\0")
+        _WHOLE[id(derivation)] = derivation, digest.hexdigest()
+    return _WHOLE[id(derivation)][1]
 
 
 def _pieces(x: Any) -> Any:

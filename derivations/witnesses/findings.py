@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from derivations.language.derivation import Derivation
+from derivations.language.proof import needless
 from derivations.witnesses import cache
 from derivations.witnesses.by_moments import ByMoments
 from derivations.witnesses.by_rules import ByRules
@@ -18,12 +19,15 @@ ALPHA = 1e-9  # false-alarm probability of all draws of one derivation, unless t
 
 @dataclass(frozen=True)
 class Findings:
-    """Judgements on the steps, on the definitions (None: not asked) and on the wrong variants, and the time it took."""
+    """Judgements on the steps, on the definitions (None: not asked) and on the wrong variants, the time it took, and,
+    where the witness are the rules, for each step the rules that it cites without need.
+    """
 
     steps: tuple[Judgement, ...]
     axioms: tuple[Judgement | None, ...]
     wrong: tuple[Judgement, ...]
     seconds: float
+    needless: tuple[tuple[str, ...], ...] = ()
 
 
 def witness(derivation: Derivation, name: str, seed: int = 0, alpha: float = ALPHA) -> Any:
@@ -53,11 +57,13 @@ def findings(derivation: Derivation, name: str, seed: int = 0, alpha: float = AL
     kept = cache.load(key) if cached else None
     if kept is not None:
         steps, axioms, wrong = (tuple(cache.from_json(j) for j in kept[part]) for part in ("steps", "axioms", "wrong"))
-        return Findings(steps, axioms, wrong, kept["seconds"])  # type: ignore[arg-type]
+        without_need = tuple(tuple(names) for names in kept["needless"])
+        return Findings(steps, axioms, wrong, kept["seconds"], without_need)  # type: ignore[arg-type]
     found = _ask(derivation, name, seed, alpha)
     if cached:
         parts = {part: [cache.to_json(j) for j in getattr(found, part)] for part in ("steps", "axioms", "wrong")}
-        cache.save(key, {**parts, "seconds": found.seconds, "slug": derivation.slug, "witness": name})
+        more = {"seconds": found.seconds, "needless": found.needless, "slug": derivation.slug, "witness": name}
+        cache.save(key, {**parts, **more})
     return found
 
 
@@ -71,4 +77,12 @@ def _ask(derivation: Derivation, name: str, seed: int, alpha: float) -> Findings
         asked.ask(Statement(derivation.start if w.left is None else w.left, w.relation, w.expression))
         for w in derivation.wrong
     )
-    return Findings(steps, axioms, wrong, time.perf_counter() - start)
+    without_need = (
+        tuple(
+            needless(before, s.relation, s.expression, derivation.model, s.by) if j.confirmed else ()
+            for (before, s), j in zip(derivation.links(), steps, strict=True)
+        )
+        if name == "rules"
+        else ()
+    )
+    return Findings(steps, axioms, wrong, time.perf_counter() - start, without_need)

@@ -187,16 +187,21 @@ class Gaussian:
             inner, more = self.bind(v, inner)
             names += more
         log_q, value = self.log_density(q, inner), self.value(body, inner)
+        waiting: list[str] = []  # to be integrated out before the next moment is taken
         for name in names:
             parts = self.by_power(value, name)
             if max(parts, default=0) > 0:
+                log_q = reduce(self.integrated, waiting, log_q)
+                waiting = []
                 precision, linear, _ = self._quadratic(log_q, name)
                 mean, variance = linear / precision, self.number(1) / precision
                 moments = [self.number(1), mean]
                 for k in range(2, max(parts) + 1):  # E v^k = mean E v^(k-1) + (k-1) variance E v^(k-2)
                     moments.append(mean * moments[-1] + self.number(k - 1) * variance * moments[-2])
                 value = reduce(lambda a, b: a + b, (c * moments[k] for k, c in parts.items()), LogSum(self.field, {}))
-            log_q = self.integrated(log_q, name)
+            waiting.append(name)
+        for name in waiting:
+            self._quadratic(log_q, name)  # not integrated, as nothing depends on it, but it must be Gaussian
         return value
 
     # -- terms --

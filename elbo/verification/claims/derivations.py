@@ -18,31 +18,32 @@ def claims() -> Iterator[Claim]:
     from derivations.language import text
     from derivations.witnesses.reach import reach
 
+    whole = {d.slug: f"{d.title}: {text(d.start)} {d.relation} {text(d.last)}" for d in catalogue()}
+    sources = {d.slug: "; ".join(f"{s.work}, {s.locator}" for s in d.sources) for d in catalogue()}
     for d in catalogue():
-        statement = f"{d.title}: {text(d.start)} {d.relation} {text(d.last)}"
-        source = "; ".join(f"{s.work}, {s.locator}" for s in d.sources)
         for witness in reach(d):
             yield Claim(
                 f"derivations.{d.slug}.{witness}",
-                statement,
+                whole[d.slug],
                 witness,  # type: ignore[arg-type]
                 partial(by_witness, d.slug, witness),
                 stochastic=witness == "draws",
-                source=source,
+                source=sources[d.slug],
             )
+    for d in catalogue():  # after all witnesses: with several processes these find everything in the cache
         yield Claim(
             f"derivations.{d.slug}.necessity",
             f"{d.title}: every rule that a step cites is needed",
             "rules",
             partial(necessity, d.slug),
-            source=source,
+            source=sources[d.slug],
         )
         yield Claim(
             f"derivations.{d.slug}.proved",
             f"{d.title}: each step and definition is confirmed by enough witnesses, and the conditions can be met",
             "rules",
             partial(proved, d.slug),
-            source=source,
+            source=sources[d.slug],
         )
         if d.wrong:
             yield Claim(
@@ -50,7 +51,7 @@ def claims() -> Iterator[Claim]:
                 f"{d.title}: each of {len(d.wrong)} wrong variants is rejected by two witnesses",
                 "rules",
                 partial(wrong, d.slug),
-                source=source,
+                source=sources[d.slug],
             )
     yield Claim(
         "derivations.variational-em-bias.optimum",
@@ -107,14 +108,11 @@ def by_witness(slug: str, witness: str, context: Context) -> Outcome:
 def necessity(slug: str, context: Context) -> Outcome:
     """Drop each cited rule in turn: the step must stop following."""
     from derivations import find
-    from derivations.language import needless
+    from derivations.witnesses import findings
 
     d = find(slug)
-    unneeded = [
-        f"step {n} does not need {rule!r}"
-        for n, (before, step) in enumerate(d.links(), 1)
-        for rule in needless(before, step.relation, step.expression, d.model, step.by)
-    ]
+    found = findings(d, "rules", cached=True).needless
+    unneeded = [f"step {n} does not need {rule!r}" for n, rules in enumerate(found, 1) for rule in rules]
     tried = sum(len(step.by) for step in d.steps)
     return Outcome.holds(not unneeded, "; ".join(unneeded) or f"{tried} citations dropped one by one")
 
