@@ -48,18 +48,15 @@ def expectations(means, stds, batch_size, weighting):
     return float(log_q), float(expected_ratio), float(correlation)
 
 
-@pytest.mark.parametrize("case", [0, 1, 2])
+@pytest.mark.parametrize("case", range(6))
 def test_expectations_agree_with_the_reference(golden, case):
     cases = [c for c in golden("aggregates")["cases"] if c["inputs"]["kind"] == "aggregate"]
-    cases = [c for c in cases if len(c["inputs"]["means"][0]) <= 2 and len(c["inputs"]["means"]) <= 4]
-    if case >= len(cases):
-        pytest.skip("no such case")
     inputs, expected = cases[case]["inputs"], cases[case]["expected"]
-    for m, truth in list(expected["mws"].items())[:2]:
+    for m, truth in expected["mws"].items():
         log_q, _, correlation = expectations(inputs["means"], inputs["stds"], int(m), "mws")
         assert log_q == pytest.approx(truth["expected_log_q"], abs=1e-10)
         assert correlation == pytest.approx(truth["total_correlation"], abs=1e-10)
-    for m, truth in list(expected["mss"].items())[:2]:
+    for m, truth in expected["mss"].items():
         log_q, ratio, correlation = expectations(inputs["means"], inputs["stds"], int(m) + 1, "mss")
         assert log_q == pytest.approx(truth["expected_log_q"], abs=1e-10)
         assert ratio == pytest.approx(1.0, abs=1e-10)

@@ -17,6 +17,11 @@ def test_closed_form_agrees_with_the_reference(golden):
             args = [torch.tensor(i[k], dtype=D) for k in ("mean_x", "variance_x", "mean_y", "variance_y")]
             got = bounds.mmd_diagonal_gaussians(*args, bandwidth=i["bandwidth"])
             assert abs(got - float(case["expected"]["mmd2"])) < 1e-14
+            # the V-statistic of n draws of each keeps the diagonal: too large by what the docstring says
+            xx, yy, xy = (float(k) for k in case["expected"]["kernel_means"])
+            assert abs(got - (xx + yy - 2 * xy)) < 1e-14
+            expected = got + (2 - xx - yy) / i["n"]
+            assert abs(expected - float(case["expected"]["biased_estimate_expectation"])) < 1e-14
         if i["kind"] == "mmd_samples":
             x, y = (torch.tensor(i[k], dtype=D)[:, None] for k in ("x", "y"))
             for estimator in ("unbiased", "biased"):

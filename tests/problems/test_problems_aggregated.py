@@ -27,7 +27,7 @@ def test_minibatch_estimates_to_their_digits(golden, method, key):
         problem = P.AggregatedPosterior(
             inputs["means"], inputs["stds"], nodes=None if len(inputs["means"][0]) == 1 else 161
         )
-        for batch, numbers in list(want[key].items())[:2]:
+        for batch, numbers in want[key].items():
             got = getattr(problem, method)(int(batch))
             for name, number in numbers.items():
                 assert getattr(got, name).item() == pytest.approx(number, abs=1e-11), (batch, name)
@@ -109,13 +109,15 @@ def test_mutual_information_and_critics_to_their_digits(golden):
                 assert getattr(problem, name)(**critic).item() == pytest.approx(float(numbers[name]), abs=1e-14)
 
 
-@pytest.mark.parametrize("index", range(2))
+@pytest.mark.parametrize("index", range(5))
 def test_infonce_and_plug_in_to_their_digits(golden, index):
-    inputs, want = cases(golden, "mutual_information")[[1, 3][index]]
+    inputs, want = cases(golden, "mutual_information")[index]
     problem = P.BivariateGaussian(inputs["rho"])
-    for k, number in list(zip(inputs["K"], want["infonce"], strict=True))[:3]:
+    # where the correlation is strong, large K take seconds each
+    some = slice(None if abs(inputs["rho"]) < 0.7 else 4)
+    for k, number in list(zip(inputs["K"], want["infonce"], strict=True))[some]:
         assert problem.infonce(k).item() == pytest.approx(number, abs=1e-13), k
-    for k, number in list(zip(inputs["K_plug_in"], want["expected_log_mean_exp_plug_in"], strict=True))[:2]:
+    for k, number in zip(inputs["K_plug_in"], want["expected_log_mean_exp_plug_in"], strict=True):
         assert problem.plug_in(k).item() == pytest.approx(number, abs=1e-12), k
 
 
