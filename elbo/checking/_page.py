@@ -102,9 +102,8 @@ def _entry(code: Code, docs: Path) -> Iterator[str]:
         yield from ("Write", f": {code.fix[:1].upper()}{code.fix[1:]}.", "")
     elif code.kind == "mistake":
         yield from ("Write", "", "```python", code.fix, "```", "")
-    page = next((name for name in (code.page, code.page.replace("_", "-")) if _exists(docs, name)), None)
-    if page:
-        yield f"The right formula is derived in [](../derivations/{page}.md)."
+    if code.page and _exists(docs, code.page):
+        yield f"The right formula is derived in [](../derivations/{code.page}.md)."
 
 
 def _exists(docs: Path, page: str) -> bool:

@@ -29,8 +29,9 @@ class Finding:
 
     @property
     def page(self) -> str:
-        """The page of the documentation that derives the right formula."""
-        return f"derivations/{CODES[self.code].page}.html"
+        """The page of the documentation that derives the right formula; empty where there is none."""
+        slug = CODES[self.code].page
+        return f"derivations/{slug}.html" if slug else ""
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-ready values."""
@@ -135,7 +136,7 @@ class Report:
                     lines.append(_wrap("    effect: ", finding.effect))
                 if finding.kind == "mistake":
                     lines.append(_wrap("    write: ", finding.fix))
-                    lines.append(f"    see: {finding.page}")
+                    lines += [f"    see: {finding.page}"] if finding.page else []
                 if finding.reason:
                     lines.append(_wrap("    accepted because: ", finding.reason))
         if self.counterexample:

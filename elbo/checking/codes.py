@@ -18,7 +18,7 @@ class Code:
         fingerprint: how the checker recognises it from the outside.
         effect: what the user's model trains instead.
         fix: the line to write.
-        page: where the right formula is derived, relative to ``docs/derivations``.
+        page: the derivation of the right formula, by its slug in the catalogue; empty where there is none.
     """
 
     name: str
@@ -28,11 +28,11 @@ class Code:
     fingerprint: str
     effect: str
     fix: str
-    page: str = "gaussian_kl"
+    page: str = "gaussian-kl-standard"
 
 
 def _note(
-    name: str, definition: str, fingerprint: str, effect: str, fix: str = "nothing", page: str = "gaussian_kl"
+    name: str, definition: str, fingerprint: str, effect: str, fix: str = "nothing", page: str = "gaussian-kl-standard"
 ) -> Code:
     return Code(name, "note", "notes", definition, fingerprint, effect, fix, page)
 
@@ -48,7 +48,7 @@ _TABLE = (
         "Every term has the same weight, which is not one.",
         "Same optimum; the learning rate is rescaled, and reported values must be divided by the factor.",
         "divide by the factor where values are reported or compared",
-        "elbo",
+        "elbo-forms",
     ),
     _note(
         "name-contradicts-maths",
@@ -63,7 +63,7 @@ _TABLE = (
         "The value differs from the contract by a constant that depends on the shape alone.",
         "Training is the same; values are not log-likelihoods and must not be compared between models.",
         "add the constant where values are reported",
-        "elbo",
+        "elbo-forms",
     ),
     _note(
         "decoder-variance",
@@ -71,7 +71,7 @@ _TABLE = (
         "Its weight is 1/(2σ²) with σ² ≠ 1.",
         "The model is a VAE with that fixed decoder variance; equivalently β = σ² with a unit variance.",
         "state the variance, or write ½(x−x̂)² for σ² = 1",
-        "mse_and_kl",
+        "squared-error-objective",
     ),
     _note(
         "maximised",
@@ -79,21 +79,21 @@ _TABLE = (
         "Every term has the opposite sign.",
         "None, if it is maximised; minimising it makes the model as bad as possible.",
         "negate it before a minimiser sees it",
-        "elbo",
+        "elbo-forms",
     ),
     _note(
         "free-bits",
         "Each latent dimension (or the whole KL) is charged at least λ nats.",
         "The value is flat below λ and exact above.",
         "No pressure on a dimension below λ; still a lower bound on log p(x).",
-        page="free_bits",
+        page="free-bits",
     ),
     _note(
         "capacity",
         "The KL is pulled towards a capacity C: γ|KL − C|.",
         "The value is γ(KL − C) above C and its mirror image below.",
         "The rate is steered to C; the objective is not a bound.",
-        page="beta_vae",
+        page="beta-vae",
     ),
     _note(
         "gradient-split",
@@ -107,7 +107,7 @@ _TABLE = (
         "Gradients agree with the contract, values do not.",
         "Training is right; do not report the value.",
         "report the bound from a separate expression",
-        "iwae",
+        "iwae-gap",
     ),
     _note(
         "unbiased-estimate",
@@ -115,7 +115,7 @@ _TABLE = (
         "The exact expectation, by replacing the noise with quadrature nodes, equals the contract.",
         "Gradients are unbiased with extra variance.",
         "use the closed form where there is one",
-        "elbo",
+        "elbo-forms",
     ),
     _note(
         "unit-bits",
@@ -137,14 +137,14 @@ _TABLE = (
         "Cross-entropy is evaluated on values between 0 and 1.",
         "Exact for binary x; for grey values use the continuous Bernoulli or say that it is not a likelihood.",
         "binarise x, or use a density on [0, 1]",
-        "elbo",
+        "elbo-forms",
     ),
     _note(
         "ema-codebook",
         "The codebook gets no gradient, as it should when a moving average updates it.",
         "Gradient β on the encoder, none on the codebook, and ema=True was given.",
         "None.",
-        page="vq_vae",
+        page="codebook-gradient",
     ),
     _note(
         "argument-order",
@@ -160,7 +160,7 @@ _TABLE = (
         "Its weight falls as 1/D when the latent grows.",
         "Equals a β-VAE with β = 1/D.",
         "kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(dim=-1).mean()",
-        "gaussian_kl",
+        "gaussian-kl-standard",
     ),
     _mistake(
         "reconstruction-averaged",
@@ -169,7 +169,7 @@ _TABLE = (
         "Its weight falls as 1/P when the data grow.",
         "Equals a β-VAE with β = P: the latent collapses.",
         "nll = loss_fn(recon, x, reduction='none').flatten(1).sum(dim=1).mean()",
-        "elbo",
+        "elbo-forms",
     ),
     _mistake(
         "batch-reduction-mismatch",
@@ -178,7 +178,7 @@ _TABLE = (
         "The ratio of the weights changes with the batch size.",
         "β changes with the batch size.",
         "reduce both terms the same way: (nll_per_datum + kl_per_datum).mean()",
-        "elbo",
+        "elbo-forms",
     ),
     _mistake(
         "wrong-axis",
@@ -187,7 +187,7 @@ _TABLE = (
         "The weight depends on the size of an axis that should be summed, or an axis is left over.",
         "The term is divided by the size of that axis.",
         "sum over every axis but the batch: term.flatten(1).sum(dim=1).mean()",
-        "elbo",
+        "elbo-forms",
     ),
     _mistake(
         "padding-counted",
@@ -196,7 +196,7 @@ _TABLE = (
         "The value changes with positions that the mask excludes.",
         "Short sequences are dominated by padding.",
         "(term * mask).sum(dim=-1).mean()",
-        "elbo",
+        "elbo-forms",
     ),
     _mistake(
         "effective-beta",
@@ -205,7 +205,7 @@ _TABLE = (
         "The weight is the same at every shape and not one.",
         "Equals a β-VAE with that β.",
         "give both terms the weight one, or make β a named argument",
-        "beta_vae",
+        "beta-vae",
     ),
     _mistake(
         "beta-ignored",
@@ -214,7 +214,7 @@ _TABLE = (
         "The value does not change when it is varied.",
         "β = 1 whatever is asked for.",
         "return nll + beta * kl",
-        "beta_vae",
+        "beta-vae",
     ),
     _mistake(
         "beta-on-reconstruction",
@@ -223,7 +223,7 @@ _TABLE = (
         "Varying it scales the reconstruction term.",
         "Equals a β-VAE with β replaced by 1/β.",
         "return nll + beta * kl",
-        "beta_vae",
+        "beta-vae",
     ),
     _mistake(
         "spread-misread",
@@ -232,7 +232,7 @@ _TABLE = (
         "The terms are exact for two different parametrisations, or for another than was stated.",
         "The posterior's width is driven to a wrong value.",
         "kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var)",
-        "gaussian_kl",
+        "gaussian-kl-standard",
     ),
     _mistake(
         "sampler-spread-misread",
@@ -241,7 +241,7 @@ _TABLE = (
         "The standard deviation of the draws is exp(s), s or s² where another was stated.",
         "Draws come from another q than the KL charges for.",
         "z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)",
-        "reparameterisation",
+        "reparameterised-scale",
     ),
     _mistake(
         "noise-scale",
@@ -250,7 +250,7 @@ _TABLE = (
         "The moments or the law of the noise differ from N(0, 1) coordinate by coordinate.",
         "Draws come from another q than the KL charges for.",
         "eps = torch.randn_like(mean)",
-        "reparameterisation",
+        "reparameterised-scale",
     ),
     _mistake(
         "algebra-slip",
@@ -259,7 +259,7 @@ _TABLE = (
         "The fitted formula differs from the right one in a term.",
         "Another objective than intended is optimised.",
         "kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var)",
-        "gaussian_kl",
+        "gaussian-kl-standard",
     ),
     _mistake(
         "constant-wrong",
@@ -268,7 +268,7 @@ _TABLE = (
         "The value differs by a constant; gradients are exact.",
         "Values are off by the constant: a KL that is not zero at q = p, a log-density that does not normalise.",
         "write the constant once for each dimension",
-        "gaussian_kl",
+        "gaussian-kl-standard",
     ),
     _mistake(
         "sign-flipped",
@@ -277,7 +277,7 @@ _TABLE = (
         "The weight of the term is negative.",
         "Minimising it maximises that term: the loss is unbounded or the latent explodes.",
         "return nll + kl",
-        "elbo",
+        "elbo-forms",
     ),
     _mistake(
         "reverse-kl",
@@ -286,7 +286,7 @@ _TABLE = (
         "The value equals the KL with the two distributions exchanged.",
         "Mass-covering instead of the ELBO's KL[q ‖ p]; not a bound on log p(x).",
         "kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var)",
-        "gaussian_kl",
+        "gaussian-kl-standard",
     ),
     _mistake(
         "average-outside-log",
@@ -295,7 +295,7 @@ _TABLE = (
         "The value is the mean of the log weights.",
         "The ELBO (K = 1) with less noise, not L_K.",
         "loss = -(torch.logsumexp(log_w, dim=1) - math.log(K)).mean()",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "weights-negated",
@@ -304,7 +304,7 @@ _TABLE = (
         "Lowering one sample raises its share.",
         "The worst sample dominates: an upper-bound-like quantity of 1/w.",
         "w = torch.softmax(log_w.detach(), dim=1)",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "weights-not-detached",
@@ -313,7 +313,7 @@ _TABLE = (
         "The value is Σ w̄ log w and its gradient has an extra term.",
         "The gradient is not that of L_K.",
         "w = torch.softmax(log_w, dim=1).detach()",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "log-k-missing",
@@ -322,7 +322,7 @@ _TABLE = (
         "The value at equal weights is off by log K; gradients are exact.",
         "The reported bound is too high by log K and can exceed log p(x).",
         "loss = -(torch.logsumexp(log_w, dim=1) - math.log(log_w.shape[1])).mean()",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "wrong-sample-axis",
@@ -331,7 +331,7 @@ _TABLE = (
         "Permuting samples across data changes the value as if the axes were exchanged.",
         "Data compete with each other; not a bound.",
         "torch.logsumexp(log_w, dim=1)",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "analytic-kl-in-weights",
@@ -340,7 +340,7 @@ _TABLE = (
         "The weight does not depend on the sample's own density ratio.",
         "L_K collapses towards the ELBO; not a bound of the stated kind.",
         "log_w = log_p_x_given_z + log_p_z - log_q_z",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "weights-multiplied-over-batch",
@@ -349,7 +349,7 @@ _TABLE = (
         "The value couples the data.",
         "One importance weight for the whole batch: its variance explodes.",
         "torch.logsumexp(log_w, dim=1) - math.log(K), then mean over the batch",
-        "iwae",
+        "iwae-gap",
     ),
     _mistake(
         "stratified-weights-off-diagonal",
@@ -358,7 +358,7 @@ _TABLE = (
         "Well-separated posteriors show another own-sample weight for all but one row.",
         "log q(z) is biased upwards.",
         "W.fill_diagonal_(1 / N)",
-        "beta_tcvae",
+        "beta-tcvae",
     ),
     _mistake(
         "weight-counted-per-dimension",
@@ -367,7 +367,7 @@ _TABLE = (
         "log q(z) shifts by D times the log weight.",
         "The total correlation is off by a multiple of the constant.",
         "log_qz = torch.logsumexp(log_qz_j.sum(-1), dim=1) - math.log(N * M)",
-        "beta_tcvae",
+        "beta-tcvae",
     ),
     _mistake(
         "minibatch-constant-dropped",
@@ -376,7 +376,7 @@ _TABLE = (
         "Well-separated posteriors show the own-sample weight 1.",
         "The terms are off by constants that only cancel at α = β = γ.",
         "subtract math.log(N * M) after logsumexp",
-        "beta_tcvae",
+        "beta-tcvae",
     ),
     _mistake(
         "not-total-correlation",
@@ -385,7 +385,7 @@ _TABLE = (
         "It is not zero for independent dimensions, or not log q(z) − Σ log q(z_j).",
         "Another quantity is penalised.",
         "tc = (log_qz - log_qz_product).mean()",
-        "beta_tcvae",
+        "beta-tcvae",
     ),
     _mistake(
         "beta-on-codebook",
@@ -394,7 +394,7 @@ _TABLE = (
         "Gradient coefficients (1, β) on (encoder, codebook) instead of (β, 1).",
         "The encoder is pulled four times too hard and the codebook learns β times slower (β = ¼).",
         "loss = mse(e, z_e.detach()) + beta * mse(z_e, e.detach())",
-        "vq_vae",
+        "codebook-gradient",
     ),
     _mistake(
         "stop-gradient-misplaced",
@@ -403,7 +403,7 @@ _TABLE = (
         "Automatic and numerical gradients agree where a detach belongs, or an argument gets none.",
         "Encoder and codebook chase each other, or one of them does not learn.",
         "loss = mse(e, z_e.detach()) + beta * mse(z_e, e.detach())",
-        "vq_vae",
+        "codebook-gradient",
     ),
     _mistake(
         "codebook-loss-missing",
@@ -412,7 +412,7 @@ _TABLE = (
         "The gradient with respect to the codes is zero and no moving average was declared.",
         "The codebook stays at its initial values.",
         "loss = mse(e, z_e.detach()) + beta * mse(z_e, e.detach()), before the straight-through line",
-        "vq_vae",
+        "codebook-gradient",
     ),
     _mistake(
         "vq-reduction",
@@ -421,7 +421,7 @@ _TABLE = (
         "The weight depends on the shape otherwise than by one common factor.",
         "The commitment weight changes with the shape.",
         "use the same reduction for both terms",
-        "vq_vae",
+        "codebook-gradient",
     ),
     _mistake(
         "wrong-norm",
@@ -430,7 +430,7 @@ _TABLE = (
         "The value is not quadratic in z − e.",
         "Codes move to medians or with constant speed; k-means no longer describes the codebook.",
         "((z_e - e) ** 2).mean()",
-        "vq_vae",
+        "codebook-gradient",
     ),
     _mistake(
         "prior-not-logged",
@@ -439,7 +439,7 @@ _TABLE = (
         "The value is Σ q (log q − 1/K) instead of Σ q (log q + log K).",
         "An additive error log K + 1/K for each variable.",
         "kl = (q * (q.log() + math.log(K))).sum(-1)",
-        "categorical_kl",
+        "quantised-code",
     ),
     _mistake(
         "kl-div-misuse",
@@ -448,7 +448,7 @@ _TABLE = (
         "kl_div(log p, q) is KL[q ‖ p]; its 'mean' divides by the number of elements.",
         "The reverse direction, a value that is no divergence, or one divided by N·K.",
         "F.kl_div(log_p, q, reduction='none').sum(dim=-1)",
-        "categorical_kl",
+        "quantised-code",
     ),
     _mistake(
         "mmd-normalisation",
@@ -457,7 +457,7 @@ _TABLE = (
         "The coefficient of a sum of kernels differs from 1/(N(N−1)), 1/(M(M−1)), −2/(NM).",
         "A biased estimate of MMD².",
         "k_xx.fill_diagonal_(0).sum() / (N * (N - 1)) + k_yy... - 2 * k_xy.mean()",
-        "mmd",
+        "",
     ),
     _mistake(
         "biased-estimator",
@@ -466,7 +466,7 @@ _TABLE = (
         "The exact expectation over the noise differs; the message gives the bias.",
         "Training converges to another point.",
         "use an unbiased estimator, or state the bias",
-        "score_function",
+        "score-function",
     ),
     _mistake(
         "reward-not-detached",
@@ -475,7 +475,7 @@ _TABLE = (
         "An extra gradient flows through f.",
         "The gradient has an extra term.",
         "(f(b).detach() * log_prob).mean()",
-        "score_function",
+        "score-function",
     ),
     _mistake(
         "not-finite",
@@ -484,7 +484,7 @@ _TABLE = (
         "An edge probe (saturated probability, very small spread, very low weight) does not come back finite.",
         "Training stops with NaN.",
         "work with logits and log-scales: logsumexp, softplus, binary_cross_entropy_with_logits",
-        "gaussian_kl",
+        "gaussian-kl-standard",
     ),
     _mistake(
         "catastrophic-cancellation",
@@ -493,7 +493,7 @@ _TABLE = (
         "float32 and float64 disagree.",
         "Values and gradients are noise.",
         "subtract before squaring: (x - recon) ** 2",
-        "gaussian_kl",
+        "gaussian-kl-accurate",
     ),
 )
 
