@@ -19,7 +19,7 @@ def expectations(means, stds, batch_size, weighting):
     means, stds = torch.tensor(means, dtype=D), torch.tensor(stds, dtype=D)
     n, d = means.shape
     # the trapezoid rule: Gauss-Hermite suffers from the poles of log q(z) near the real line
-    line = np.linspace(-9, 9, 361 if d == 1 else 109)
+    line = np.linspace(-9, 9, 361 if d == 1 else 181)
     rule = (line, np.exp(-(line**2) / 2) * (line[1] - line[0]) / np.sqrt(2 * np.pi))
     e, w = (torch.from_numpy(a) for a in tensor_rule(*[rule] * d))
     log_q = expected_ratio = correlation = 0.0
