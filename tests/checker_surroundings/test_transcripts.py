@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from page_transcripts import replayed
+from transcripts import replayed
 
 pytest_plugins = ["pytester"]
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to"
@@ -22,9 +22,7 @@ def test_page_shows_what_is_printed(page):
     if page.stem == "check-numpy-jax-keras":
         pytest.importorskip("jax")
     text = page.read_text(encoding="utf-8")
-    assert settled(replayed(text)) == settled(text), (
-        f"run: python tests/checker_surroundings/page_transcripts.py docs/how-to/{page.name}"
-    )
+    assert settled(replayed(text)) == settled(text), f"run: python tests/transcripts.py docs/how-to/{page.name}"
 
 
 def test_every_target_has_a_page():

@@ -1,9 +1,10 @@
 """The transcripts of the documentation: run them, compare, and write them anew.
 
-    python tests/checker_surroundings/page_transcripts.py docs/how-to/check-*.md      rewrite what the commands print
+    python tests/transcripts.py README.md docs/how-to/check-*.md      rewrite what the commands print
 
 A transcript is a fenced block of a page, ``python`` with ``>>>`` lines, or ``console`` with ``$ elbo ...`` lines. The
-blocks of one page share their names; a block that begins with ``# file: NAME`` is that file.
+blocks of one page share their names; a block that begins with ``# file: NAME`` is that file. The README is replayed in
+the root of the repository, every other page in an empty folder.
 """
 
 import contextlib
@@ -17,13 +18,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", flags=re.M | re.S)
 
 
-def replayed(page: str) -> str:
-    """The page with every transcript as it comes out now."""
+def replayed(page: str, folder: Path | None = None) -> str:
+    """The page with every transcript as it comes out now, in ``folder`` or in an empty one."""
     names: dict[str, object] = {}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(folder or empty):
         return FENCE.sub(lambda match: f"```{match[1]}\n{_block(match[1], match[2], names)}```", page)
 
 
@@ -83,7 +85,7 @@ if __name__ == "__main__":
     for argument in sys.argv[1:]:
         path = Path(argument)
         before = path.read_text(encoding="utf-8")
-        after = replayed(before)
+        after = replayed(before, ROOT if path.name == "README.md" else None)
         if after != before:
             path.write_text(after, encoding="utf-8")
             print(f"{path}: rewritten")
