@@ -119,4 +119,4 @@ def _rows(make: Laws, target: float) -> list[Row]:
 
 def benchmarks() -> Iterator[Benchmark]:
     for name, make, target in CASES:
-        yield Benchmark(f"divergences: {name}", lambda make=make, target=target: _rows(make, target), "torch")  # type: ignore[misc]
+        yield Benchmark(f"divergences: {name}", "torch", lambda make=make, target=target: _rows(make, target))  # type: ignore[misc]

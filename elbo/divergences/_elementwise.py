@@ -81,8 +81,15 @@ def _partials_in_double(partials: Partials) -> Partials:
     return rounded
 
 
+def _by_dtype(wide: Callable[..., Any], narrow: Callable[..., Any]) -> Callable[..., Any]:
+    def function(x: Array, *more: Array, **options: Any) -> Any:
+        return (narrow if x.dtype in (torch.float32, np.float32) else wide)(x, *more, **options)
+
+    return function
+
+
 def elementwise(
-    value: Value, partials: Partials, name: str, *, double: bool = False, width: int = 1
+    value: Value, partials: Partials, name: str, *, double: bool = False, single: Value | None = None, width: int = 1
 ) -> Callable[..., Tensor]:
     """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
 
@@ -95,6 +102,8 @@ def elementwise(
         name: what autograd graphs and tracebacks show.
         double: compute in float64 and round once at the end; for formulas whose special functions cost so much that
             the conversion is nothing.
+        single: what stands for ``value`` where the inputs are float32; it is computed in float64 and rounded once, as
+            the partial derivatives then are. It may be shorter: sixteen digits are not needed.
         width: how many times larger than the inputs the intermediates are (blocks are made smaller by that).
 
     Returns:
@@ -102,6 +111,12 @@ def elementwise(
     """
     if double:
         value, partials = _in_double(value), _partials_in_double(partials)
+    if single is not None:
+        value, partials = _by_dtype(value, _in_double(single)), _by_dtype(partials, _partials_in_double(partials))
+    widened = double or single is not None
+
+    def block_bytes(itemsize: int) -> int:
+        return BLOCK // width * itemsize // 8 if widened else BLOCK // width
 
     def forward(*inputs: Tensor) -> Tensor:
         if not _in_numpy(inputs[0]):
@@ -121,7 +136,7 @@ def elementwise(
                 result = np.broadcast_to(result, common.shape).copy()
             return torch.from_numpy(result)
         out = like.new_empty(common.shape)
-        for *pieces, block in _blocks([*arrays, out.numpy()], common.shape, BLOCK // width):
+        for *pieces, block in _blocks([*arrays, out.numpy()], common.shape, block_bytes(out.element_size())):
             block[...] = value(*pieces)
         return out
 
@@ -175,7 +190,7 @@ def elementwise(
             ]
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
         targets = [product.numpy() for product in products if product is not None]
-        for blocks in _blocks([*arrays, g, *targets], g.shape, BLOCK // width):
+        for blocks in _blocks([*arrays, g, *targets], g.shape, block_bytes(g.itemsize)):
             pieces, factor, outs = blocks[: len(arrays)], blocks[len(arrays)], blocks[len(arrays) + 1 :]
             slopes = partials(*pieces, needs=needs)
             for slope, out in zip((s for s, need in zip(slopes, needs, strict=True) if need), outs, strict=True):

@@ -39,6 +39,14 @@ ARTANH = (
     (-0.6666665985904944, -0.40002696661537684, -0.28405588435959855, -0.25433746491713416),
 )  # fmt: skip
 
+# the same for s² ≤ WIDE, for those who need the last bit: the terms of Λ as it stands cancel twofold at most there
+WIDE = 0.2
+ARTANH_WIDE = (
+    -0.6666666666666665, -0.4000000000001743, -0.2857142856728721, -0.22222222606395214, -0.1818179983194423,
+    -0.15385130387371362, -0.13324220072819, -0.11870054048672324, -0.09723382026104795, -0.1348628711703563,
+    0.03227094705813851, -0.26620275641155683,
+)  # fmt: skip
+
 
 def _series(table: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> tuple[float, ...]:
     return table[0] if xp.is_float64(x) else table[1]
@@ -67,6 +75,26 @@ def log_remainder_of(d: Array, far: Array) -> Array:
     s = d / (d + 2.0)
     square = s * s
     return xp.where(square <= NEAR, s * (d + square * xp.polynomial(square, _series(ARTANH, d))), far)
+
+
+def log_remainder_wide(d: Array, low: Array | None, ratio: Array) -> Array:
+    """Λ(d + low), 1 + d = ``ratio``, where ``low`` is the rounding error of d."""
+    s = d / (d + 2.0)
+    square = s * s
+    near = s * (d + square * xp.polynomial(square, ARTANH_WIDE)) + low * (d / ratio)
+    return xp.where(square <= WIDE, near, (d - xp.log(ratio)) + low)
+
+
+def log_remainder_brief(ratio: Array) -> Array:
+    """Λ(ratio − 1) in float64, as far as float32 is to be told: ``ratio`` is a quotient of float32 numbers.
+
+    Those are equal or differ by 6e-8 of themselves, so that 9 digits of the difference are left in float64; 5e-6 is
+    where the series' second term and the rounding of the logarithm are equally small (1e-10).
+    """
+    d = ratio - 1.0
+    s = d / (ratio + 1.0)
+    square = s * s
+    return xp.where(square <= 5e-6, s * (d - square * (2.0 / 3.0)), d - xp.log(ratio))
 
 
 def lambda_of(d: Array) -> Array:

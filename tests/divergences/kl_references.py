@@ -142,10 +142,10 @@ def negative_binomial_logits(q: Parameters, p: Parameters) -> mpf:
 
 
 REFERENCES: list[Reference] = [
-    _ref("normal_normal", D.Normal, D.Normal, LOC_SCALE, LOC_SCALE, gaussian, ulps=4),
-    _ref("lognormal_lognormal", D.LogNormal, D.LogNormal, LOC_SCALE, LOC_SCALE, gaussian, ulps=4),
+    _ref("normal_normal", D.Normal, D.Normal, LOC_SCALE, LOC_SCALE, gaussian, ulps=2),
+    _ref("lognormal_lognormal", D.LogNormal, D.LogNormal, LOC_SCALE, LOC_SCALE, gaussian, ulps=2),
     _ref("halfnormal_halfnormal", D.HalfNormal, D.HalfNormal, {"scale": "positive"}, {"scale": "positive"},
-         lambda q, p: ((q["scale"] / p["scale"]) ** 2 - 1 - 2 * mp.log(q["scale"] / p["scale"])) / 2, ulps=4),
+         lambda q, p: ((q["scale"] / p["scale"]) ** 2 - 1 - 2 * mp.log(q["scale"] / p["scale"])) / 2, ulps=2),
     _ref("bernoulli_probs", D.Bernoulli, D.Bernoulli, {"probs": "unit"}, {"probs": "unit"},
          lambda q, p: bernoulli(q["probs"], p["probs"])),
     _ref("bernoulli_logits", D.Bernoulli, D.Bernoulli, {"logits": "logit"}, {"logits": "logit"},
