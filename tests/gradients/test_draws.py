@@ -2,12 +2,27 @@
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Bernoulli, Categorical, Independent, Normal
 
 from elbo import problems
 from elbo.evidence import Ledger, generator, mean_test
 from elbo.exact import certify
-from elbo.gradients import DisArm, Dreg, IwaeGradient, Pathwise, Rloo, ScoreFunction, StickingTheLanding, WakePhi
+from elbo.gradients import (
+    DisArm,
+    Dreg,
+    GumbelSoftmax,
+    IwaeGradient,
+    MeasureValued,
+    Pathwise,
+    Rloo,
+    ScoreFunction,
+    StickingTheLanding,
+    StraightThrough,
+    TopK,
+    UnorderedSet,
+    Vimco,
+    WakePhi,
+)
 
 D = torch.float64
 
@@ -22,6 +37,7 @@ DISCRETE = (
     T(0.6),
     Independent(Bernoulli(logits=T([0.3, -0.8])), 1),
 )
+TABLE = (problems.Table(T([0.18, 0.05, 0.12])), torch.tensor(0), Categorical(logits=T([0.1, -0.4, 0.3])))
 ESTIMATORS = [
     (Pathwise(3), GAUSSIAN),
     (StickingTheLanding(), GAUSSIAN),
@@ -34,6 +50,13 @@ ESTIMATORS = [
     (ScoreFunction(), DISCRETE),
     (Rloo(3), DISCRETE),
     (DisArm(), DISCRETE),
+    (MeasureValued(), DISCRETE),
+    (MeasureValued(), GAUSSIAN),
+    (Vimco(2), DISCRETE),
+    (StraightThrough(), DISCRETE),
+    (GumbelSoftmax(0.7), DISCRETE),
+    (TopK(1), TABLE),
+    (UnorderedSet(2), TABLE),
 ]
 
 
@@ -44,7 +67,8 @@ def test_draws_are_the_calls_stacked(estimator, setting, rng):
     noise = estimator.noise(problem, parameters).draw((5,), generator=rng)
     together = estimator.draws(problem, parameters, noise)
     for i in range(5):
-        alone = estimator(problem, parameters, noise[i])
+        one = tuple(part[i] for part in noise) if isinstance(noise, tuple) else noise[i]
+        alone = estimator(problem, parameters, one)
         for name, value in alone.items():
             assert torch.allclose(together[name][i], value, rtol=0, atol=1e-12)
 
