@@ -173,7 +173,7 @@ DERIVATIONS = (
         title="The mean cosine is the slope of the normaliser",
         slug="von-mises-fisher-mean",
         statement=r"$\mathbb{E}\, t = -c'(\kappa)$, since the score has mean zero.",
-        model=sphere,
+        model=sphere.only("von Mises-Fisher law"),
         start=E(fisher, t),
         steps=(
             Step(E(fisher, t) - E(fisher, Derivative(log(fisher), kappa)), "score identity"),

@@ -172,7 +172,7 @@ DERIVATIONS = (
         title="The E-step closes the gap",
         slug="em-e-step",
         statement=r"At $q = p_{\theta'}(z \mid x)$ the ELBO of $\theta'$ is $\log p_{\theta'}(x)$.",
-        model=model,
+        model=model.only("old joint"),
         start=E(old_posterior, log(old_joint)) + Entropy(old_posterior),
         steps=(
             Step(
@@ -200,7 +200,7 @@ DERIVATIONS = (
         statement=r"With $q = p_{\theta'}(z \mid x)$ the ELBO of $\theta$ is $\mathbb{E}_{p_{\theta'}(z \mid"
         r" x)}[\log p_{\theta}(x, z)]$ plus"
         r" an entropy that does not depend on $\theta$.",
-        model=model,
+        model=model.only(),
         start=E(old_posterior, log(joint / old_posterior)),
         steps=(
             Step(energy_new - E(old_posterior, log(old_posterior)), ("linearity", "log of a product")),

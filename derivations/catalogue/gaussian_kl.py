@@ -111,7 +111,7 @@ def _one_dimension() -> tuple[Derivation, ...]:
         statement=r"The differential entropy of $N(m, s^{2})$ is $\tfrac{1}{2} \log(2 \pi) + \log s + \tfrac{1}{2}$"
         r" nats; it is"
         r" negative for small $s$.",
-        model=model,
+        model=model.only("density of q", "mean of q", "second moment of q"),
         start=Entropy(q),
         steps=(
             Step(-E(q, log(q)), "definition of entropy"),
@@ -135,7 +135,7 @@ def _one_dimension() -> tuple[Derivation, ...]:
         title="Cross-entropy of two normal laws",
         slug="gaussian-cross-entropy",
         statement=r"$-\mathbb{E}_{q} \log p$ for $q = N(m, s^{2})$ and $p = N(n, t^{2})$.",
-        model=model,
+        model=model.only("density of p", "mean of q", "second moment of q"),
         start=CrossEntropy(q, p),
         steps=(
             Step(-E(q, log(p)), "definition of entropy"),

@@ -82,7 +82,7 @@ DERIVATIONS = (
         slug="evidence-estimate",
         statement=r"The mean of two weights $w = p(x \mid z)\, p(z) / q(z \mid x)$ has expectation $p(x)$; so has"
         r" the mean of any number.",
-        model=latent,
+        model=latent.only("independent draws"),
         start=E(pair, half * (weight_u + weight_v)),
         steps=(
             Step(
@@ -108,7 +108,7 @@ DERIVATIONS = (
         slug="importance-sampling-variance",
         statement=r"The second moment of $(p/q) f$ is its variance plus $(\mathbb{E}_{p} f)^{2}$; so no proposal"
         r" goes below that.",
-        model=with_best,
+        model=with_best.only(),
         start=E(q, (p / q * f) ** 2),
         steps=(
             Step(
@@ -157,7 +157,7 @@ DERIVATIONS = (
         statement=r"The variance of $p(x \mid z)$ for $z$ drawn from the prior is $p(x)^{2}$ times the $\chi^{2}$"
         r" divergence of the posterior"
         r" from the prior: few draws hit where the posterior is.",
-        model=latent,
+        model=latent.only("likelihood from the posterior"),
         start=E(prior, (likelihood - evidence) ** 2),
         steps=(
             Step(

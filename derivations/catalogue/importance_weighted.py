@@ -125,7 +125,7 @@ DERIVATIONS = (
         statement=r"$\log p(x) - L_{2}$ is the divergence of the two draws from an extended target, so $L_{2} \leq"
         r" \log p(x)$; the same"
         r" holds for every $K$.",
-        model=model,
+        model=model.only("two draws", "extended target"),
         start=log(evidence),
         steps=(
             Step(E(pair, log(evidence)), ("linearity", "normalisation")),
@@ -160,7 +160,7 @@ DERIVATIONS = (
         statement=r"The logarithm is concave, so the expected log of the mean weight is at most the log of the"
         r" expected mean weight,"
         r" $\log p(x)$.",
-        model=model,
+        model=model.only("two draws", "summed joint"),
         start=E(pair, log(mean2)),
         steps=(
             Step(log(E(pair, mean2)), "Jensen", relation="<="),
@@ -186,7 +186,7 @@ DERIVATIONS = (
         statement=r"$L_{2} - L_{1}$ is a divergence: of the two draws from the pair reweighted by $w_{1} /"
         r" \tfrac{1}{2}(w_{1} + w_{2})$, which"
         r" is normalised because the draws are exchangeable.",
-        model=model,
+        model=model.only("two draws", "reweighted pair"),
         start=E(pair, log(mean2)),
         steps=(
             Step(E(pair, log(w1) + log(pair / reweighted)), ("reweighted pair", "two draws", "log of a product")),
@@ -251,7 +251,7 @@ DERIVATIONS = (
         statement=r"Half the second moment of the relative error of the mean of two weights is $\chi^{2}(p(z \mid"
         r" x) \,\|\, q) / (2 \cdot 2)$; by"
         r" $-\log(1 + t) = -t + t^{2}/2 - \dots$ the bias of $L_{K}$ is $\chi^{2}/(2K) + O(K^{-2})$.",
-        model=model,
+        model=model.only("two draws", "summed joint", "joint from the posterior"),
         start=half * E(pair, (mean2 / evidence - 1) ** 2),
         steps=(
             Step(

@@ -70,7 +70,7 @@ DERIVATIONS = (
             r"$p(x)$ is the prior average of the components $p(x \mid z)$, whether $z$ counts $K$ of them or runs "
             "through a continuum; its logarithm is at least the prior average of the log components."
         ),
-        model=mixture,
+        model=mixture.only(),
         start=log(evidence),
         steps=(
             Step(

@@ -61,7 +61,7 @@ DERIVATIONS = (
         slug="joint-kl-chain-rule",
         statement="The divergence of two joints is that of their marginals plus the expected divergence of their"
         " conditionals.",
-        model=model,
+        model=model.only("joint of the encoder", "joint of the model"),
         start=KL(q_joint, joint),
         steps=(
             Step(E(q_joint, log(q_joint / joint)), "definition of KL"),
@@ -106,7 +106,7 @@ DERIVATIONS = (
         statement=r"$\mathrm{KL}[p_{\mathrm{data}}(x)\, q(z \mid x) \,\|\, p(x, z)]$ is minus the expected ELBO"
         r" minus the entropy of the data;"
         r" the divergence from the posterior cancels between its two parts.",
-        model=model,
+        model=model.only("Bayes", "chain rule"),
         start=KL(q_joint, joint),
         steps=(
             Step(
@@ -166,7 +166,7 @@ DERIVATIONS = (
         statement="The divergence of the joints is an upper bound of the divergence of the model from the data; the"
         " slack is the expected"
         " divergence from the posterior.",
-        model=model,
+        model=model.only("chain rule"),
         start=KL(q_joint, joint),
         steps=(
             Step(

@@ -40,7 +40,6 @@ plane = Model(
     definitions=(
         Definition("uncorrelated axes", data, along * across),
         Definition("mean along", E(along, x), 0 * major, of_instances=True),
-        Definition("mean across", E(across, y), 0 * major, of_instances=True),
         Definition("variance along", E(along, x**2), major, of_instances=True),
         Definition("variance across", E(across, y**2), minor, of_instances=True),
     ),

@@ -129,7 +129,7 @@ DERIVATIONS = (
         title="The Rényi bound of order one half lies above the ELBO",
         slug="renyi-half",
         statement=r"$2 \log \mathbb{E}_{q} \sqrt{w}$ is at least the ELBO (the bound of order one).",
-        model=model,
+        model=model.only(),
         start=2 * log(E(q, sqrt(weight))),
         steps=(
             Step(2 * E(q, log(sqrt(weight))), "Jensen", relation=">="),

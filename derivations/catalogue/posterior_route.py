@@ -29,7 +29,6 @@ model = Model(
     primitives=(prior, likelihood, q),
     definitions=(
         Definition("Bayes", posterior, likelihood * prior / evidence),
-        Definition("conditional density", posterior, joint / evidence),
         Definition("joint density", joint, likelihood * prior),
     ),
 )
@@ -52,7 +51,7 @@ DERIVATIONS = (
         statement=r"The divergence of any $q(z \mid x)$ from the posterior is its divergence from the prior, minus"
         r" the expected log"
         r" likelihood, plus the log evidence.",
-        model=model,
+        model=model.only("Bayes"),
         start=KL(q, posterior),
         steps=(
             Step(E(q, log(q / posterior)), "definition of KL"),
@@ -92,7 +91,7 @@ DERIVATIONS = (
         statement=r"$\log p(x)$ is the ELBO plus the divergence of $q$ from the posterior, for every $q$; so the"
         r" ELBO is a lower bound and"
         r" the gap is $\mathrm{KL}[q(z \mid x) \,\|\, p(z \mid x)]$.",
-        model=model,
+        model=model.only("Bayes"),
         start=log(evidence),
         steps=(
             Step(

@@ -155,7 +155,7 @@ DERIVATIONS = (
             r"$\log p(x) \geq \mathbb{E}_{q}[\log p(x, u) - \log q(u \mid x)]$, with the gap $\mathrm{KL}[q \,\|\, "
             r"p(u \mid x)]$. Uniform noise has $\log q = 0$."
         ),
-        model=pixels,
+        model=pixels.only("density in the cell"),
         start=log(cell),
         steps=(
             Step(E(noise, log(cell)), ("linearity", "normalisation")),

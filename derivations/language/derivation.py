@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from derivations.language import matrices as m
-from derivations.language.model import Model
+from derivations.language.free import walk
+from derivations.language.model import Definition, Model
 from derivations.language.normal import Condition
 from derivations.language.terms import Density, Exact, Parameter, Term, Variable, _set, term
 from elbo._errors import InputTypeError, InputValueError
@@ -185,6 +186,26 @@ class Derivation:
     def last(self) -> Term:
         """The right-hand side."""
         return self.steps[-1].expression
+
+    def idle(self) -> tuple[Definition, ...]:
+        """Definitions that no step cites and that no density of the derivation or of its instances rests on."""
+        cited = {name for step in self.steps for name in step.by}
+        primitives = {d.name for d in self.model.primitives} | set(self.model.joints)
+        spoken: list[object] = [
+            self.start,
+            *(s.expression for s in self.steps),
+            *(t for w in self.wrong for t in (w.left, w.expression) if t is not None),
+            *(t for r in self.requirements for t in r.about),
+            *(d for i in self.instances for d in i.laws),
+            *self.model.joints.values(),
+            *(d.right for d in self.model.definitions if d.name in cited),
+        ]
+        names = {x.name for x in walk(tuple(spoken)) if isinstance(x, Density)} - primitives
+        return tuple(
+            d
+            for d in self.model.definitions
+            if d.name not in cited and not (isinstance(d.left, Density) and d.left.name in names)
+        )
 
     def links(self) -> tuple[tuple[Term, Step], ...]:
         """(expression before, step) for each step."""

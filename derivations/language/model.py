@@ -61,6 +61,15 @@ class Model:
         """The definition of that name."""
         return next((d for d in self.definitions if d.name == name), None)
 
+    def only(self, *names: str) -> "Model":
+        """The same with only these of its definitions, for a derivation that shares a model and needs no more."""
+        known = {d.name for d in self.definitions}
+        for name in names:
+            if name not in known:
+                raise InputValueError(f"no definition is called {name!r}; write some of: {', '.join(sorted(known))}")
+        kept = tuple(d for d in self.definitions if d.name in names)
+        return Model(self.primitives, kept, self.joints, self.copies, self.reparameterisations)
+
     def with_primitives(self, *more: Density) -> "Model":
         """The same with more primitives."""
         return Model((*self.primitives, *more), self.definitions, self.joints, self.copies, self.reparameterisations)

@@ -86,6 +86,11 @@ class Report:
                 )
             if step.needless:
                 found.append(f"{head} cites {', '.join(map(repr, step.needless))} without need; remove it from by=")
+        found += [
+            f"definition {d.name!r} is cited by no step and no density rests on it; remove it from the model"
+            f" (a shared model: model.only(...))"
+            for d in (self.derivation.idle() if all(s.proved for s in self.steps) else ())  # else it may mend a step
+        ]
         for axiom in self.axioms:
             if not axiom.proved:
                 said = "; ".join(f"{j.witness}: {j.finding.value}, {j.detail}" for j in axiom.judgements)

@@ -27,6 +27,7 @@ from derivations.language import (
 )
 from derivations.witnesses import Finding, witness
 from derivations.witnesses.statement import Statement
+from elbo._errors import InputValueError
 
 x, z = Variable("x"), Variable("z")
 q, prior, lik = Density("q", z, given=x), Density("p", z), Density("p", x, given=z)
@@ -117,6 +118,29 @@ def test_a_step_that_is_false_is_not_offered_rules() -> None:
 def test_a_rule_that_is_not_needed_is_named() -> None:
     (problem,) = derivations.judge(with_step(E(q, log(q / post)), ("definition of KL", "tower"))).problems()
     assert "cites 'tower' without need" in problem
+
+
+def test_a_definition_that_nothing_needs_is_named() -> None:
+    idle = Definition("conditional density", post, Density("p", (x, z)) / ev)  # true, and no step cites it
+    model = replace(good.model, definitions=(*good.model.definitions, idle))
+    report = derivations.judge(replace(good, model=model), only=("rules", "tables"))
+    assert [p for p in report.problems() if "'conditional density' is cited by no step" in p] == report.problems()
+    assert len(report.problems()) == 1
+
+
+def test_a_definition_that_says_what_a_density_is_needs_no_citation() -> None:
+    other = Density("r", z)
+    given = Definition("what r is", other, prior)
+    wrong = Wrong(KL(q, other), "Another law.")
+    model = replace(good.model, definitions=(*good.model.definitions, given))
+    assert given not in replace(good, model=model, wrong=(wrong,)).idle()
+    assert given in replace(good, model=model).idle()
+
+
+def test_a_model_with_only_some_definitions_refuses_names_that_it_does_not_have() -> None:
+    assert good.model.only().definitions == ()
+    with pytest.raises(InputValueError, match="no definition is called 'Baies'"):
+        good.model.only("Baies")
 
 
 def test_a_wrong_variant_that_is_right_is_reported() -> None:
