@@ -15,6 +15,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 bench: $(STAMP)
+	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks
 
 bench-checker: $(STAMP)

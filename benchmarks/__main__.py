@@ -13,7 +13,7 @@ from benchmarks.harness import Benchmark, Row
 def collect() -> list[Benchmark]:
     found = []
     for info in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda info: info.name):
-        if info.name not in ("__main__", "harness"):
+        if info.name not in ("__main__", "harness", "accuracy", "checker"):
             module = importlib.import_module(f"benchmarks.{info.name}")
             found.extend(getattr(module, "benchmarks", list)())
     return found
