@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elbo import bounds, exact
+from elbo import strategies as es
 from elbo._errors import InputValueError
 
 D = torch.float64
 JOINT, Q = torch.tensor([0.18, 0.05, 0.12], dtype=D), torch.tensor([0.3, 0.3, 0.4], dtype=D)
 LOG_W = (JOINT / Q).log()
-log_weights = st.lists(st.floats(-30, 30), min_size=1, max_size=6).map(lambda v: torch.tensor(v, dtype=D))
+log_weights = st.integers(2, 6).flatmap(es.log_weights)
 
 
 def enumerated(k):
@@ -49,6 +50,18 @@ def test_the_family_meets_where_it_should(log_w):
     assert torch.equal(bounds.cubo(log_w, 2.0), bounds.renyi(log_w, -1.0))
     assert torch.equal(bounds.jackknife(log_w, 0), bounds.iwae(log_w))
     assert abs(bounds.negative_iwae(log_w) + bounds.iwae(log_w)) == 0
+
+
+@given(st.integers(2, 5).flatmap(lambda k: es.log_weights(k, (3,), dead=True)))
+def test_the_bounds_are_ordered_sample_by_sample(log_w):
+    """ELBO ≤ mean of L̂ over all subsets of K - 1 ≤ L̂_K ≤ the largest weight, by Jensen, for any weights at all."""
+    k = log_w.shape[-1]
+    elbo, whole = bounds.elbo(log_w), bounds.iwae(log_w)
+    without = torch.stack([bounds.iwae(torch.cat([log_w[:, :i], log_w[:, i + 1 :]], -1)) for i in range(k)])
+    slack = 1e-11
+    assert (elbo <= without.mean(0) + slack).all()
+    assert (without.mean(0) <= whole + slack).all()
+    assert (whole <= log_w.amax(-1) + slack).all()
 
 
 @given(log_weights, st.floats(-100, 100))

@@ -1,24 +1,26 @@
-"""Properties of the exact values on random problems, slack 1e-11."""
+"""Properties of the exact values on random problems drawn from ``elbo.strategies``, slack 1e-11."""
 
+from math import exp
+
+import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch.distributions import Normal
 
-from elbo import exact, problems
+from elbo import exact
+from elbo import problems as P
+from elbo import strategies as es
 
-D = torch.float64
 SLACK = 1e-11
-logits = st.floats(-8.0, 8.0)
-tables = st.integers(2, 6).flatmap(
-    lambda n: st.tuples(st.lists(logits, min_size=n, max_size=n), st.lists(logits, min_size=n, max_size=n))
+tables = st.integers(2, 6).flatmap(lambda n: st.tuples(es.probability_tables(n), es.probability_tables(n)))
+with_zeros = st.integers(2, 6).flatmap(
+    lambda n: st.tuples(es.probability_tables(n, zeros=True), es.probability_tables(n))
 )
-positive = st.floats(-3.0, 3.0).map(lambda v: float(torch.tensor(v, dtype=D).exp()))
 
 
 def table(drawn):
-    p, q = (torch.tensor(v, dtype=D) for v in drawn)
-    joint, law = 0.5 * torch.softmax(p, 0), torch.softmax(q, 0)
+    posterior, law = drawn
+    joint = 0.5 * posterior
     return (joint / law).log(), law, joint.sum().log()
 
 
@@ -90,18 +92,67 @@ def test_the_renyi_family_rises_with_k_below_its_limit(drawn, alpha, k):
     assert bounds[-1] <= torch.logsumexp(power * log_w + law.log(), 0) / power + SLACK
 
 
-@settings(max_examples=25)
-@given(st.floats(-3, 3), positive, st.floats(-2, 2), st.floats(-2, 2), st.floats(-1.0, 1.0))
-def test_linear_gaussians_are_ordered_too(slope, noise, x, mean, log_std):
-    problem = problems.LinearGaussian(torch.tensor(slope, dtype=D), 0.0, torch.tensor(noise, dtype=D))
-    datum, q = torch.tensor(x, dtype=D), Normal(torch.tensor(mean, dtype=D), torch.tensor(log_std, dtype=D).exp())
+@given(with_zeros, st.integers(1, 50))
+def test_states_without_mass_leave_the_order(drawn, k):
+    """Where p(x, z) = 0 < q(z) the ELBO is -inf and so are all L_K: K draws may all miss."""
+    log_w, law, evidence = table(drawn)
+    found = exact.iwae_from_weights(log_w, law, [1, k, k + 1])
+    assert (found.value <= evidence + SLACK).all()
+    if bool(torch.isinf(log_w).any()):
+        assert torch.isneginf(found.value).all()
+    else:
+        assert (found.value.diff() >= -SLACK).all()
+
+
+def check_order(case, ks):
+    problem, x, q = case
+    elbo, evidence, eubo = problem.elbo(x, q), problem.log_evidence(x), problem.eubo(x, q)
     # keep the weights within what the lattice is for
-    assume(float(problem.gap(datum, q)) < 30)
-    found = exact.iwae_bound(problem, datum, q, [1, 2, 16, 10**5], tolerance=1e-9)
-    assert abs(found.value[0] - problem.elbo(datum, q)) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
+    assume(float(problem.gap(x, q)) < 30)
+    found = exact.iwae_bound(problem, x, q, ks, tolerance=1e-9)
+    assert ks[0] == 1
+    assert abs(found.value[0] - elbo) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
+    assert abs(found.gap[0] - problem.gap(x, q)) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
     assert (found.value.diff() >= -SLACK - 2 * found.error_bound[1:]).all()
-    assert (found.value <= problem.log_evidence(datum) + SLACK).all()
-    assert problem.eubo(datum, q) >= problem.log_evidence(datum) - SLACK
+    assert (found.value <= evidence + SLACK + found.error_bound).all()
+    assert eubo >= evidence - SLACK
+
+
+@settings(max_examples=25)
+@given(es.linear_gaussians(log_variance_ratio=(-1.0, 1.5)))
+def test_linear_gaussians_are_ordered_too(case):
+    check_order(case, [1, 2, 3, 16, 10**5])
+
+
+@settings(max_examples=15)
+@given(es.linear_gaussians(finite_variance=True))
+def test_the_bias_of_a_linear_gaussian_follows_chi_squared(case):
+    problem, x, q = case
+    w2, w3, w4 = (float(problem.log_moment(x, q, s) - s * problem.log_evidence(x)) for s in (2.0, 3.0, 4.0))
+    # the remainder is of order (μ₄ + ...)/K³: ask only where four moments exist and K is far above them
+    assume(w4 < 12.0 and w2 > 1e-6)
+    m2, m3, m4 = exp(w2), exp(w3), exp(w4)
+    chi2, third, fourth = m2 - 1, m3 - 3 * m2 + 2, m4 - 4 * m3 + 6 * m2 - 3
+    k = 10**6
+    found = exact.iwae_bound(problem, x, q, k, tolerance=1e-11)
+    two_terms = chi2 / (2 * k) - (third / 3 - 0.75 * chi2**2) / k**2
+    remainder = (fourth + 10 * abs(third) * (1 + chi2) + 10 * chi2**3 + chi2 * 10) / k**3
+    assert abs(float(found.gap) - two_terms) <= remainder + float(found.error_bound)
+
+
+FINITE = [P.GaussianMixture, P.BernoulliLatents, P.VectorQuantised]
+LINES = [P.GammaPoisson, P.ExponentialExponential, P.SquareDecoder, P.LogisticDecoder]
+
+
+@pytest.mark.parametrize("kind", FINITE + LINES, ids=lambda kind: kind.__name__)
+def test_every_kind_of_problem_is_ordered(kind):
+    @settings(max_examples=8)
+    @given(es.problems(kind))
+    def check(case):
+        assume(float(case.problem.gap(case.x, case.q)) < 30)
+        check_order(case, [1, 2, 3, 64])
+
+    check()
 
 
 @given(tables)
@@ -115,14 +166,10 @@ def test_the_divergence_gap_obeys_data_processing(drawn):
     assert merged.gap <= exact.iwae_from_weights(log_w, law, 1).gap + SLACK
 
 
-@given(
-    st.integers(2, 3).flatmap(
-        lambda n: st.tuples(*[st.lists(logits, min_size=2 * n, max_size=2 * n) for _ in range(2)])
-    )
-)
+@given(st.integers(2, 3).flatmap(lambda n: st.tuples(es.probability_tables(n, 2), es.probability_tables(n, 2))))
 def test_the_gap_obeys_the_chain_rule(drawn):
     """For z = (a, b) the gap is that of the law of a, plus the mean gap of the law of b given a."""
-    joint, law = (torch.softmax(torch.tensor(v, dtype=D), 0).reshape(-1, 2) for v in drawn)
+    joint, law = drawn
 
     def gap(p, q):
         return exact.iwae_from_weights((p / q).log(), q, 1).gap
