@@ -1,7 +1,8 @@
 """Accuracy of KL[N ‖ N] near equality, against mpmath: ours beside torch's; ``python -m benchmarks.accuracy``.
 
-Columns: ``elbo.kl`` and ``torch.distributions.kl_divergence`` on two ``Normal`` objects; ``gaussian_kl`` by log-variance
-and the textbook line -½ Σ (1 + log σ² - μ² - σ²), both to N(0, 1). "All" digits are lost where the error exceeds the value.
+Columns: ``elbo.kl`` and ``torch.distributions.kl_divergence`` on two ``Normal`` objects; ``gaussian_kl`` by its
+log-variance and the textbook line -½ Σ (1 + log σ² - μ² - σ²), both to N(0, 1). "All" digits are lost where the error
+exceeds the value.
 """
 
 import math
