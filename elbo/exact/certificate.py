@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -27,7 +28,7 @@ class Certificate:
     mean: dict[str, Tensor]
     truth: dict[str, Tensor] | None
     """The gradient it should estimate, from a source other than the estimator; ``None`` where none is known."""
-    covariance: Tensor
+    covariance: Float64[Tensor, "entries entries"]
     mean_error: float
     """Bound on the absolute error of every entry of ``mean``."""
     covariance_error: float

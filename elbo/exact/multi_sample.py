@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float64, Int
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributions import Distribution
@@ -23,20 +24,20 @@ MAX_K = 10**8
 class MultiSample:
     """A multi-sample bound, in nats, float64, of shape ``[*batch]``, or ``[*batch, m]`` for m values of K."""
 
-    value: Tensor
+    value: Float64[Tensor, "*shape"]
     """The bound."""
-    error_bound: Tensor
+    error_bound: Float64[Tensor, "*shape"]
     """Bound on the absolute error of ``value``: from the nodes, the transform and rounding."""
-    gap: Tensor
+    gap: Float64[Tensor, "*shape"]
     """log E w minus the bound, accurate to many digits also where it is tiny."""
-    gap_error: Tensor
+    gap_error: Float64[Tensor, "*shape"]
     """Bound on the absolute error of ``gap``."""
-    log_mean: Tensor
+    log_mean: Float64[Tensor, "*batch"]
     """log E_q w, that is log p(x) if q covers the posterior; ``[*batch]``."""
 
 
 def iwae_bound(
-    problem: Any, x: Any, q: Distribution, k: int | Sequence[int] | Tensor, *, tolerance: float = 1e-12
+    problem: Any, x: Any, q: Distribution, k: int | Sequence[int] | Int[Tensor, " m"], *, tolerance: float = 1e-12
 ) -> MultiSample:
     """L_K = E log (1/K) Σ_k p(x, z_k)/q(z_k), z_k ~ q independent: the importance weighted bound, exact for any K.
 
@@ -72,7 +73,7 @@ def iwae_bound(
     return _refined(problem, x, q, 1.0, k, tolerance)
 
 
-def iwae_from_weights(log_weights: Any, probabilities: Any, k: int | Sequence[int] | Tensor) -> MultiSample:
+def iwae_from_weights(log_weights: Any, probabilities: Any, k: int | Sequence[int] | Int[Tensor, " m"]) -> MultiSample:
     """L_K for a weight that takes the values exp(log_weights) with the given probabilities.
 
     The nodes may come from any rule: enumeration, a radial rule for an isotropic model, a product. The error bound
@@ -92,7 +93,13 @@ def iwae_from_weights(log_weights: Any, probabilities: Any, k: int | Sequence[in
 
 
 def vr_iwae_bound(
-    problem: Any, x: Any, q: Distribution, alpha: float, k: int | Sequence[int] | Tensor, *, tolerance: float = 1e-12
+    problem: Any,
+    x: Any,
+    q: Distribution,
+    alpha: float,
+    k: int | Sequence[int] | Int[Tensor, " m"],
+    *,
+    tolerance: float = 1e-12,
 ) -> MultiSample:
     """L_{K,α} = (1/(1-α)) E log (1/K) Σ w^{1-α}: the ELBO at K = 1, the Rényi bound for K → ∞, L_K at α = 0.
 
@@ -125,7 +132,13 @@ def vr_iwae_bound(
 
 
 def cubo_bound(
-    problem: Any, x: Any, q: Distribution, order: float, k: int | Sequence[int] | Tensor, *, tolerance: float = 1e-12
+    problem: Any,
+    x: Any,
+    q: Distribution,
+    order: float,
+    k: int | Sequence[int] | Int[Tensor, " m"],
+    *,
+    tolerance: float = 1e-12,
 ) -> MultiSample:
     """(1/n) E log (1/K) Σ w^n: what a K-sample estimate of CUBO_n is in expectation; not a bound for finite K.
 

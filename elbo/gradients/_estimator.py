@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -101,7 +102,7 @@ class Expectation:
 class Ratio:
     """R = Σ_i ŵ_i^power values_i over ``samples`` draws: what makes an estimator certifiable by a transform."""
 
-    log_weights: Tensor
+    log_weights: Float[Tensor, " nodes"]
     """log w at the nodes of one draw, ``[n]``."""
     values: Gradient
     """what a draw contributes to each parameter, ``[n, *shape]``."""
