@@ -53,6 +53,18 @@ def row_max(x: Array) -> Array:
     return x.amax(-1, keepdim=True) if isinstance(x, Tensor) else np.maximum.reduce(x, 0, keepdims=True)
 
 
+def replaced(x: Array, mask: Array, form: Callable[..., Array], *arrays: Array) -> Array:
+    """``x``, or ``form(*arrays)`` where ``mask`` holds; NumPy evaluates it there alone if that is not much."""
+    if isinstance(x, Tensor):
+        return torch.where(mask, form(*arrays), x)
+    places = np.flatnonzero(mask)
+    if places.size > x.size // 4:
+        return np.where(mask, form(*arrays), x)
+    if places.size:
+        x.reshape(-1)[places] = form(*(np.broadcast_to(array, x.shape).reshape(-1)[places] for array in arrays))
+    return x
+
+
 def is_float64(x: Array) -> bool:
     return bool(x.dtype == torch.float64 or x.dtype == np.float64)
 

@@ -89,7 +89,13 @@ def _by_dtype(wide: Callable[..., Any], narrow: Callable[..., Any]) -> Callable[
 
 
 def elementwise(
-    value: Value, partials: Partials, name: str, *, double: bool = False, single: Value | None = None, width: int = 1
+    value: Value,
+    partials: Partials,
+    name: str,
+    *,
+    double: bool = False,
+    single: tuple[Value, Partials] | None = None,
+    width: int = 1,
 ) -> Callable[..., Tensor]:
     """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
 
@@ -102,8 +108,8 @@ def elementwise(
         name: what autograd graphs and tracebacks show.
         double: compute in float64 and round once at the end; for formulas whose special functions cost so much that
             the conversion is nothing.
-        single: what stands for ``value`` where the inputs are float32; it is computed in float64 and rounded once, as
-            the partial derivatives then are. It may be shorter: sixteen digits are not needed.
+        single: what stands for ``value`` and ``partials`` where the inputs are float32; it is computed in float64 and
+            rounded once, and may be simpler: sixteen digits are not needed.
         width: how many times larger than the inputs the intermediates are (blocks are made smaller by that).
 
     Returns:
@@ -112,7 +118,10 @@ def elementwise(
     if double:
         value, partials = _in_double(value), _partials_in_double(partials)
     if single is not None:
-        value, partials = _by_dtype(value, _in_double(single)), _by_dtype(partials, _partials_in_double(partials))
+        value, partials = (
+            _by_dtype(value, _in_double(single[0])),
+            _by_dtype(partials, _partials_in_double(single[1])),
+        )
     widened = double or single is not None
 
     def block_bytes(itemsize: int) -> int:

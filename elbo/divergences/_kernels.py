@@ -77,11 +77,16 @@ def log_remainder_of(d: Array, far: Array) -> Array:
     return xp.where(square <= NEAR, s * (d + square * xp.polynomial(square, _series(ARTANH, d))), far)
 
 
-def log_remainder_wide(d: Array, low: Array | None, ratio: Array) -> Array:
-    """Λ(d + low), 1 + d = ``ratio``, where ``low`` is the rounding error of d."""
-    s = d / (d + 2.0)
+def log_remainder_wide(d: Array, low: Array, ratio: Array, *, alone: bool = True) -> Array:
+    """Λ(d + low), 1 + d = ``ratio``, where ``low`` is the rounding error of d; half a bit worse if not ``alone``."""
+    total = d + 2.0
+    s = d / total
     square = s * s
-    near = s * (d + square * xp.polynomial(square, ARTANH_WIDE)) + low * (d / ratio)
+    rest = square * xp.polynomial(square, ARTANH_WIDE)
+    lost = low * (d / ratio)
+    if alone:  # what the sum of d and 2 has lost
+        lost = lost - s / total * (d - (total - 2.0)) * (d + 3.0 * rest)
+    near = s * (d + rest) + lost
     return xp.where(square <= WIDE, near, (d - xp.log(ratio)) + low)
 
 

@@ -6,6 +6,7 @@ Each parametrisation has its own form, because converting one into another round
 input is the whole value: Φ for logarithms, Λ for variances, Λ(d) + d²/2 for standard deviations, d = (s₁ − s₂)/s₂.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,10 @@ from elbo.divergences._registry import register
 
 Slopes = tuple[Array | None, ...]
 SOURCE = "Kingma and Welling 2014, arXiv 1312.6114, appendix B; any textbook"
-NOTE = "1.9 measured; in float64 the two terms of the derivative by s₂ may cancel, and keep 2 ulps of their sizes"
+NOTE = (
+    "1.8 measured on 30 000 pairs; in float64 the two terms of the derivative by s₂ may cancel, and keep 2 ulps of "
+    "their sizes"
+)
 
 
 def _rounding(x: Array, y: Array, difference: Array) -> Array:
@@ -53,10 +57,10 @@ def _divided(n: Array, low: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _unless_infinite(value: Array, largest: Array) -> Array:
-    """``value``, or where it is ∞ − ∞ its ``largest`` term, which has overflowed."""
+    """``value``, or where it has overflowed on the way its ``largest`` term, which may not have."""
     if not isinstance(value, Tensor) and np.isfinite(value.sum()):
         return value
-    return xp.where(value == value, value, largest)
+    return xp.where(abs(value) < math.inf, value, largest)
 
 
 def _squared(x: Array, y: Array) -> tuple[Array, Array]:
@@ -115,15 +119,31 @@ def _by_std(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
     step, gap = s1 - s2, m1 - m2
     d, low = _divided(step, _rounding(s1, s2, step), s2)
     t = gap / s2
-    plain = 0.5 * (d * d + t * t)
+    # t·gap/s₂ has three roundings, t·t one and another twice; it may overflow where t·t does not
+    squares = d * d + _unless_infinite(t * gap / s2, t * t)
     low_t = _rounding(m1, m2, gap) / s2
-    return _unless_infinite(plain + (log_remainder_wide(d, low, s1 / s2) + (d * low + t * low_t)), plain)
+    plain = 0.5 * squares
+    return _unless_infinite(plain + (log_remainder_wide(d, low, s1 / s2, alone=False) + (d * low + t * low_t)), plain)
 
 
 def _by_std_single(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
-    ratio, t = s1 / s2, (m1 - m2) / s2
-    d = ratio - 1.0
-    return log_remainder_brief(ratio) + 0.5 * (d * d + t * t)
+    inverse = 1.0 / s2
+    ratio, t = s1 / s2, (m1 - m2) * inverse  # exactly 1 at equality, which s1 · (1/s2) is not
+    square, d = t * t, ratio - 1.0
+    value = 0.5 * ((ratio * ratio - 1.0) + square) - xp.log(ratio)
+    return xp.replaced(value, abs(d) < 1e-3, _near_single, d, square)
+
+
+def _near_single(d: Array, square: Array) -> Array:
+    """Λ(d) + ½ d² by its series, which has nine digits for |d| < 1e-3, where the closed form has lost them."""
+    return d * d * (1.0 + d * (0.25 * d - 1.0 / 3.0)) + 0.5 * square
+
+
+def _std_slopes_single(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[bool]) -> Slopes:
+    inverse = 1.0 / s2
+    ratio, t = s1 / s2, (m1 - m2) * inverse
+    mean, excess = t * inverse, ratio * ratio - 1.0
+    return mean, excess / s1, -mean, (excess + t * t) * -inverse
 
 
 def _std_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[bool]) -> Slopes:
@@ -137,7 +157,7 @@ def _half_by_std(s1: Array, s2: Array) -> Array:
     step = s1 - s2
     d, low = _divided(step, _rounding(s1, s2, step), s2)
     plain = 0.5 * d * d
-    return _unless_infinite(plain + (log_remainder_wide(d, low, s1 / s2) + d * low), plain)
+    return _unless_infinite(plain + (log_remainder_wide(d, low, s1 / s2, alone=False) + d * low), plain)
 
 
 def _half_by_std_single(s1: Array, s2: Array) -> Array:
@@ -152,14 +172,19 @@ def _half_slopes(s1: Array, s2: Array, needs: Sequence[bool]) -> Slopes:
 
 
 by_log_variance = elementwise(
-    _by_log_variance, _log_variance_slopes, "gaussian_kl_by_log_variance", single=_by_log_variance_single
+    _by_log_variance,
+    _log_variance_slopes,
+    "gaussian_kl_by_log_variance",
+    single=(_by_log_variance_single, _log_variance_slopes),
 )
 standard_by_log_variance = elementwise(
     _standard_by_log_variance, _standard_slopes, "gaussian_kl_to_standard_by_log_variance"
 )
-by_variance = elementwise(_by_variance, _variance_slopes, "gaussian_kl_by_variance", single=_by_variance_single)
-by_std = elementwise(_by_std, _std_slopes, "gaussian_kl_by_std", single=_by_std_single)
-half_by_std = elementwise(_half_by_std, _half_slopes, "half_normal_kl", single=_half_by_std_single)
+by_variance = elementwise(
+    _by_variance, _variance_slopes, "gaussian_kl_by_variance", single=(_by_variance_single, _variance_slopes)
+)
+by_std = elementwise(_by_std, _std_slopes, "gaussian_kl_by_std", single=(_by_std_single, _std_slopes_single))
+half_by_std = elementwise(_half_by_std, _half_slopes, "half_normal_kl", single=(_half_by_std_single, _half_slopes))
 
 SPREADS = ("log_variance", "variance", "std", "log_std")
 
@@ -301,9 +326,9 @@ def gaussian_kl_pair(
         InputTypeError: not exactly one spread for each, not floating point, mixed dtypes or devices.
         InputValueError: shapes that do not broadcast, a spread that is not positive, NaN.
 
-    Conditions: none; relative error at most 2 ulps for every finite input given in the same way on both sides,
-    gradients included; in float64 the two terms of the derivative by p's spread may cancel, and keep 2 ulps of their
-    sizes.
+    Conditions: none; relative error at most 2 ulps for every finite input given in the same way on both sides
+    (by variance in float64 one pair in 10 000 has 2.1), gradients included; in float64 the two terms of the derivative
+    by p's spread may cancel, and keep 2 ulps of their sizes.
 
     Source: any textbook; the forms are derived in this module's docstring.
 
