@@ -150,11 +150,13 @@ class FactorAnalysis(ConjugateProblem):
 
     def log_evidence(self, x: Tensor) -> Tensor:
         x = self.check_observation(x)
-        covariance = self.weight @ self.weight.mT + torch.diag_embed(self._noise)
-        return log_prob(
-            MultivariateNormal(self.offset.expand(torch.broadcast_shapes(self.offset.shape, x.shape[-1:])), covariance),
-            x,
-        )
+        # the square as its minimum over z, a sum of positive terms at the posterior mean: W Wᵀ + ψ itself has too few
+        # digits left where the noise is small
+        mean = self.posterior(x).mean
+        residual: Tensor = x - self.offset - (self.weight @ mean[..., None])[..., 0]
+        square = (residual**2 / self._noise).sum(-1) + (mean**2).sum(-1)
+        volume = (2 * math.pi * self._noise).log().sum(-1) + torch.logdet(self.posterior_precision)
+        return -0.5 * (square + volume)
 
     def expected_log_likelihood(self, x: Tensor, q: Distribution) -> Tensor:
         found = moments(q)

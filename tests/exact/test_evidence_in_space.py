@@ -62,6 +62,10 @@ def test_a_posterior_much_narrower_than_the_prior_is_found():
     x = weight @ T([0.3, -1.0]) + T([0.01, -0.02, 0.005, 0.01])
     found = exact.log_evidence(problems.ProbabilisticPCA(weight, 0.0, T(noise)), x, tolerance=1e-10)
     assert abs(gaussian_evidence(weight, noise, x) - float(found.value)) <= float(found.error_bound)
+    far = 100 * X  # hardly a point of the plane that W spans: log p(x) is -2.7e8
+    closed = problems.ProbabilisticPCA(weight, 0.0, T(noise)).log_evidence(far)
+    truth = gaussian_evidence(weight, noise, far)
+    assert abs(truth - float(closed)) <= 1e-14 * abs(truth)
     with pytest.raises(exact.IntegrationError, match="rounding alone"):
         exact.log_evidence(problems.ProbabilisticPCA(weight, 0.0, T(noise)), x, tolerance=1e-13)
 
