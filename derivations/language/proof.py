@@ -51,8 +51,18 @@ def _not_negative(gap: Poly, normal: Normaliser) -> bool:
     """Whether ``gap >= 0`` by the inequalities among the rules."""
     if "Jensen" in normal.rules:
         gap = _jensen(gap, normal)
-    if "square" in normal.rules and _is_square(gap):
+    if "tangent" in normal.rules and _signed(tangent := _tangent(gap, normal), normal) and tangent != gap:
         return True
+    return _signed(gap, normal)
+
+
+def _signed(gap: Poly, normal: Normaliser) -> bool:
+    """Whether ``gap >= 0`` as a square, a positive multiple of one, or term by term."""
+    if "square" in normal.rules and gap:
+        content, monomial, rest = gap.primitive()
+        multiple = rest is not None and content > 0 and all(_atom_not_negative(a, k, normal) for a, k in monomial)
+        if _is_square(gap) or (multiple and rest is not None and _is_square(rest)):
+            return True
     return all(c > 0 and all(_atom_not_negative(a, k, normal) for a, k in m) for m, c in gap.terms.items())
 
 
@@ -85,6 +95,22 @@ def _jensen(gap: Poly, normal: Normaliser) -> Poly:
                 normal.assume("positive", mean.body)
                 inner = normal.expectation(mean.density, normal.logarithm(mean.body))
                 gap = gap - Poly({m: c}) + inner.scaled(c)
+    return gap
+
+
+def _tangent(gap: Poly, normal: Normaliser) -> Poly:
+    """Use log f <= f - 1 for each logarithm, and each expectation of one; where log f >= ... is needed, for 1/f."""
+    for m, c in list(gap.terms.items()):
+        a = Poly({m: Fraction(1)}).single_atom()
+        inner = a.body.single_atom() if isinstance(a, Mean) else a
+        if not isinstance(inner, Logarithm):
+            continue
+        normal.assume("positive", inner.argument)
+        f = inner.argument if c < 0 else inner.argument.power(Fraction(-1))
+        line = f - Poly.constant(1)
+        if isinstance(a, Mean):
+            line = normal.expectation(a.density, line)
+        gap = gap - Poly({m: c}) + line.scaled(-abs(c))
     return gap
 
 

@@ -167,6 +167,14 @@ def _rules() -> tuple[Rule, ...]:
             relation="<=",
         ),
         Rule(
+            "tangent",
+            r"\log f \leq f - 1,\quad \mathbb{E}_{q}\left[\log f\right] \leq \mathbb{E}_{q}\left[f - 1\right]"
+            r"\quad\text{since the logarithm lies below its tangent at one}",
+            "f is positive, and integrable under q",
+            f"{_COVER}, problem 2.13 (for 1/f)",
+            relation="<=",
+        ),
+        Rule(
             "square",
             r"\mathbb{E}_{q}\left[f^{2}\right] \geq 0",
             "f is real",

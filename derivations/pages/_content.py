@@ -25,7 +25,6 @@ def content(report: Report) -> Content:
         raise NotProved(f"{d.slug} is not printed: " + "; ".join(problems))
     proof = {step.number: step for step in report.steps}
     conditions = sorted(report.conditions, key=lambda c: (c.kind, str(c)))  # found in the order of sets, which varies
-    cited = {name for step in d.steps for name in step.by}
     return {
         "slug": d.slug,
         "title": d.title,
@@ -43,7 +42,6 @@ def content(report: Report) -> Content:
                 "witnesses": witnesses(a.judgements),
             }
             for a in report.axioms
-            if a.definition.name in cited
         ],
         "conditions": {
             "assumed": [*d.conditions, *(c.latex for c in d.requirements)],

@@ -80,6 +80,7 @@ THEOREMS: dict[str, tuple[Term, str, Term, tuple[str, ...]]] = {
     "stop-gradient": (Derivative(StopGradient(w) * w, z), "=", w * Derivative(w, z), ("derivative",)),
     "Gibbs": (KL(qz, pz) + m, ">=", m, ()),
     "Jensen": (log(E(qz, w)), ">=", E(qz, log(w)), ()),
+    "tangent": (w - 1, ">=", log(w), ()),
     "square": (E(qz, h**2), ">=", 0 * m, ()),
     "positivity": (E(qz, m * w), ">=", 0 * m, ()),
 }
@@ -136,9 +137,27 @@ def test_what_is_false_follows_from_no_rules(left: Term, right: Term) -> None:
 
 
 def test_inequalities_have_a_direction() -> None:
-    for name in ("Gibbs", "Jensen", "square", "positivity"):
+    for name in ("Gibbs", "Jensen", "tangent", "square", "positivity"):
         left, _, right, others = THEOREMS[name]
         assert not prove(left, "<=", right, MODEL, (name, *others)).holds
+
+
+def test_the_tangent_goes_into_expectations_and_bounds_from_below_by_the_reciprocal() -> None:
+    assert prove(E(qz, log(w)), "<=", E(qz, w - 1), MODEL, ("tangent",)).holds
+    assert prove(E(qz, log(w)), ">=", E(qz, 1 - 1 / w), MODEL, ("tangent", "linearity")).holds
+    assert not prove(E(qz, log(w)), ">=", E(qz, w - 1), MODEL, RULES).holds
+    assert not prove(log(w), "<=", w - 2, MODEL, RULES).holds
+
+
+def test_a_positive_multiple_of_a_square_is_not_negative_and_another_multiple_may_be() -> None:
+    by = ("square", "positivity")
+    square = (w - 2) ** 2
+    assert prove(E(qz, m * w / 2 * square), ">=", 0 * m, MODEL, by).holds
+    assert not prove(E(qz, m * w / 2 * square), ">=", 0 * m, MODEL, ("square",)).holds
+    assert not prove(E(qz, m * w / 2 * square), ">=", 0 * m, MODEL, ("positivity",)).holds
+    assert not prove(E(qz, h * square), ">=", 0 * m, MODEL, by).holds
+    assert not prove(E(qz, -1 * w * square), ">=", 0 * m, MODEL, by).holds
+    assert not prove(E(qz, w * (w**2 - 5 * w + 4)), ">=", 0 * m, MODEL, by).holds
 
 
 def test_side_conditions_are_collected() -> None:
