@@ -274,8 +274,10 @@ def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
     outside = (q.low < 0) | (q.high > 1)
     low, high = q.low.masked_fill(outside, 0.25), q.high.masked_fill(outside, 0.75)
     a, b = p.concentration1, p.concentration0
-    total = log_gamma(a) + log_gamma(b) - log_gamma(a + b)
-    value = total - (a - 1.0) * _mean_log(low, high) - (b - 1.0) * _mean_log(1.0 - high, 1.0 - low)
+    one = torch.ones_like(a)
+    # KL[U(0, 1) ‖ p] = log B(a, b) + (a − 1) + (b − 1); what is added vanishes where q is U(0, 1)
+    rest = (a - 1.0) * (1.0 + _mean_log(low, high)) + (b - 1.0) * (1.0 + _mean_log(1.0 - high, 1.0 - low))
+    value = beta_kl(one, one, a, b) - rest
     return (value - torch.log(high - low)).masked_fill(outside, math.inf)
 
 

@@ -19,6 +19,7 @@ from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._registry import register
 from elbo.divergences.bernoulli import given
+from elbo.divergences.bernoulli import log_odds_difference as logit_difference
 
 Slopes = tuple[Array | None, ...]
 SOURCE = "Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845"
@@ -74,7 +75,10 @@ def _along(values: np.ndarray, like: Array) -> Array:
 
 
 def _tilted(a: Array, b: Array) -> Array:
-    d = b - a
+    return _tilted_by(a, b, b - a)
+
+
+def _tilted_by(a: Array, b: Array, d: Array) -> Array:
     t, w = _along(NODES, d), _along(WEIGHTS * (1.0 - NODES), d)
     near = d * d * (w * _variance(a + t * d)).sum(0)
     far = _normaliser(b) - _normaliser(a) - _mean_excess(a) * d
@@ -86,7 +90,10 @@ def _tilted_slopes(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
 
 
 def _mean_difference(a: Array, b: Array) -> Array:
-    d = b - a
+    return _mean_difference_by(a, b, b - a)
+
+
+def _mean_difference_by(a: Array, b: Array, d: Array) -> Array:
     near = d * (_along(WEIGHTS, d) * _variance(a + _along(NODES, d) * d)).sum(0)
     return xp.where(abs(d) <= 4.0, near, _mean_excess(b) - _mean_excess(a))
 
@@ -108,6 +115,29 @@ mean_difference = elementwise(
     _mean_difference, lambda a, b, needs: (-variance(a), variance(b)), "continuous_bernoulli_mean_difference",
     double=True, width=16,
 )  # fmt: skip
+
+
+def _by_probs(q: Array, p: Array) -> Array:
+    # the difference of the logits from that of the probabilities: near equality its rounding would be all there is
+    return _tilted_by(logit_of(q), logit_of(p), logit_difference(p, q))
+
+
+def _probs_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
+    a, d = logit_of(q), logit_difference(p, q)
+    rise = (
+        mean_difference(a, logit_of(p))
+        if isinstance(q, Tensor)  # differentiated again
+        else _mean_difference_by(a, logit_of(p), d)
+    )
+    return -d * variance(a) / (q * (1.0 - q)), rise / (p * (1.0 - p))
+
+
+def logit_of(p: Array) -> Array:
+    """logit(p), with its digits near ½ too."""
+    return logit_difference(p, 0.0 * p + 0.5)
+
+
+tilted_by_probs = elementwise(_by_probs, _probs_slopes, "continuous_bernoulli_kl_by_probs", double=True, width=16)
 tilted_kl = elementwise(_tilted, _tilted_slopes, "continuous_bernoulli_kl", double=True, width=16)
 
 
@@ -115,18 +145,22 @@ def log_odds(law: ContinuousBernoulli) -> Tensor:
     """η, from the logits if the law was made from them."""
     if given(law) == "logits":
         return law.logits
-    return torch.log(law.probs) - torch.log1p(-law.probs)
+    eta: Tensor = logit_of(law.probs)
+    return eta
 
 
 def to_uniform(law: ContinuousBernoulli) -> Tensor:
     """KL[law ‖ U(0, 1)]."""
-    eta = log_odds(law)
-    return tilted_kl(eta, torch.zeros((), dtype=eta.dtype, device=eta.device))
+    if given(law) == "probs":
+        return tilted_by_probs(law.probs, torch.full_like(law.probs, 0.5))
+    return tilted_kl(law.logits, torch.zeros_like(law.logits))
 
 
-def _log_normaliser_at(eta: Tensor) -> Tensor:
-    """A(η), whose derivative is the mean."""
-    return tilted_kl(torch.zeros((), dtype=eta.dtype, device=eta.device), eta) + 0.5 * eta
+def _from_unit(law: ContinuousBernoulli) -> Tensor:
+    """KL[U(0, 1) ‖ law] = A(η) − η/2."""
+    if given(law) == "probs":
+        return tilted_by_probs(torch.full_like(law.probs, 0.5), law.probs)
+    return tilted_kl(torch.zeros_like(law.logits), law.logits)
 
 
 @register(
@@ -134,10 +168,13 @@ def _log_normaliser_at(eta: Tensor) -> Tensor:
     ContinuousBernoulli,
     formula="A(η₂) − A(η₁) − A'(η₁)(η₂ − η₁), A(η) = log((e^η − 1)/η)",
     accuracy=float("inf"),
-    note="16 between laws made from logits; made from probs, the logit is rounded first, which is felt near equality",
+    note="16 between laws made from logits, or both from probs; a mixture is converted to logits first, whose rounding "
+    "is felt near equality",
     source=SOURCE,
 )
 def _continuous(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
+    if given(q) == given(p) == "probs":
+        return tilted_by_probs(q.probs, p.probs)
     return tilted_kl(log_odds(q), log_odds(p))
 
 
@@ -192,8 +229,8 @@ def _from_beta(q: Beta, p: ContinuousBernoulli) -> Tensor:
     from elbo.divergences.across import beta_to_uniform
 
     eta = log_odds(p)
-    mean = q.concentration1 / (q.concentration1 + q.concentration0)
-    return beta_to_uniform(q) + _log_normaliser_at(eta) - eta * mean
+    excess = 0.5 * (q.concentration1 - q.concentration0) / (q.concentration1 + q.concentration0)  # of the mean over ½
+    return beta_to_uniform(q) + _from_unit(p) - eta * excess
 
 
 @register(
@@ -206,5 +243,5 @@ def _from_beta(q: Beta, p: ContinuousBernoulli) -> Tensor:
 )
 def _from_uniform(q: Uniform, p: ContinuousBernoulli) -> Tensor:
     eta = log_odds(p)
-    value = _log_normaliser_at(eta) - eta * 0.5 * (q.high + q.low) - torch.log(q.high - q.low)
+    value = _from_unit(p) - eta * 0.5 * ((q.high - 1.0) + q.low) - torch.log(q.high - q.low)
     return value.masked_fill((q.low < 0) | (q.high > 1), float("inf"))

@@ -99,3 +99,52 @@ def test_kumaraswamy_to_beta_has_finite_slopes():
     slopes = torch.autograd.grad(value.sum(), leaves)
     assert slopes[1].item() == pytest.approx(1.71392, rel=1e-4)
     assert all(torch.isfinite(slope).all() for slope in slopes)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("distance", [1.0, 1e-2, 1e-5, 1e-9])
+def test_uniform_to_beta_close_to_the_uniform_law(dtype, distance, rng):
+    a, b = (1 + distance * (torch.rand(20, generator=rng, dtype=F64) - 0.5).to(dtype) for _ in range(2))
+    value = kl(D.Uniform(torch.zeros((), dtype=dtype), torch.ones((), dtype=dtype)), D.Beta(a, b))
+    for got, x, y in zip(value.tolist(), map(mpf, a.tolist()), map(mpf, b.tolist()), strict=True):
+        truth = mp.loggamma(x) + mp.loggamma(y) - mp.loggamma(x + y) + x + y - 2
+        assert abs(mpf(got) - truth) <= 32 * truth * torch.finfo(dtype).eps
+
+
+def _normaliser(p):
+    eta = mp.log(p / (1 - p))
+    return mp.log(mp.expm1(eta) / eta) if eta else mpf(0)
+
+
+def _continuous_bernoulli(q, p):
+    eta, other = mp.log(q / (1 - q)), mp.log(p / (1 - p))
+    mean = 1 / (1 - mp.exp(-eta)) - 1 / eta if eta else mpf(1) / 2
+    return _normaliser(p) - _normaliser(q) - mean * (other - eta)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("distance", [1.0, 1e-2, 1e-4, 1e-7])
+def test_continuous_bernoulli_laws_given_by_probabilities(dtype, distance, rng):
+    q = 0.02 + 0.9 * torch.rand(20, generator=rng, dtype=F64)
+    q = torch.cat([q, 0.5 + distance * (torch.rand(10, generator=rng, dtype=F64) - 0.5) * 0.9])
+    p = (q + distance * (torch.rand(30, generator=rng, dtype=F64) - 0.5) * torch.minimum(q, 1 - q)).to(dtype)
+    q = q.to(dtype)
+    value = kl(D.ContinuousBernoulli(probs=q), D.ContinuousBernoulli(probs=p))
+    uniform = D.Uniform(torch.zeros((), dtype=dtype), torch.ones((), dtype=dtype))
+    to_uniform, from_uniform = kl(D.ContinuousBernoulli(probs=q), uniform), kl(uniform, D.ContinuousBernoulli(probs=p))
+    rows = zip(*(x.tolist() for x in (q, p, value, to_uniform, from_uniform)), strict=True)
+    half = mpf(1) / 2
+    for x, y, *got in rows:
+        truths = [_continuous_bernoulli(*pair) for pair in ((mpf(x), mpf(y)), (mpf(x), half), (half, mpf(y)))]
+        for one, truth in zip(got, truths, strict=True):
+            assert abs(mpf(one) - truth) <= 32 * truth * torch.finfo(dtype).eps
+
+
+def test_continuous_bernoulli_laws_given_by_probabilities_differentiate_twice():
+    q, p = (_tensor(*x).requires_grad_() for x in ((0.3, 0.5, 0.7, 0.1), (0.31, 0.52, 0.2, 0.9)))
+
+    def divergence(q, p):
+        return kl(D.ContinuousBernoulli(probs=q), D.ContinuousBernoulli(probs=p))
+
+    assert torch.autograd.gradcheck(divergence, (q, p))
+    assert torch.autograd.gradgradcheck(divergence, (q, p))
