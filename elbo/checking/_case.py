@@ -85,6 +85,13 @@ class Case:
         """Float64 draws from N(0, scale²)."""
         return scale * torch.randn(tuple(shape), generator=self.generator, dtype=torch.float64)
 
+    def two_sided(self, shape: Sequence[int]) -> Tensor:
+        """Float64 draws on both sides of zero and away from it: 0.2 to 1.5, the signs in turn."""
+        size = self.uniform(shape, 0.2, 1.5)
+        signs = torch.ones(size.numel(), dtype=torch.float64)
+        signs[1::2] = -1.0
+        return size * signs.reshape(size.shape)
+
     def binary(self, shape: Sequence[int]) -> Tensor:
         """Fair coin flips as float64."""
         return (torch.rand(tuple(shape), generator=self.generator) < 0.5).to(torch.float64)

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elbo.checking._block import Block, Fitted, Others, evaluator, extend_kl, fit_block, nothing_else, positive
+from elbo.checking._block import Block, Fitted, Others, evaluator, fit_block, nothing_else, positive
 from elbo.checking._case import Case, evidence
+from elbo.checking._extend import extend_kl
 from elbo.checking._fit import close, formula, number
 from elbo.checking._gaussian_forms import kl_forms
 from elbo.checking._spreads import BY_KEYWORD, BY_NAME, Spread, promised
@@ -40,7 +41,8 @@ def far_second(case: Case, position: int, shape: Sequence[int]) -> Tensor:
 
 def kl_block(positions: tuple[int, ...] = (0, 1), name: str = "KL") -> Block:
     """The term KL[N(mean, diag) ‖ N(0, I)] of (mean, spread)."""
-    return Block(name, positions, "BD", kl_forms(), (positive, far_first, far_second), extend_kl)
+    draws = (positive, far_first, far_second)
+    return Block(name, positions, "BD", kl_forms(), draws, extend_kl, far=lambda order: draws[1 + order[0]])
 
 
 def spread_of(fitted: Fitted) -> Spread:
@@ -163,7 +165,7 @@ def judge_floor(case: Case, fitted: Fitted, others: Others = nothing_else) -> bo
             evidence={"yours": floor / w, "expected": 0.0, "where": "mean = 0, σ = 1"},
         )
         return True
-    if mid < at(0.0):
+    if min(near, mid) < at(0.0):
         count = fitted.sizes.B if fitted.term.weight_exponent("B") == 0 else 1
         case.find(
             "capacity",

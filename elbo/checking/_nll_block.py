@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from elbo.checking._block import Block, Fitted, binary_and_unit, extend_with, unit, unit_and_binary
+from elbo.checking._block import Block, Fitted, binary_and_unit, unit, unit_and_binary
 from elbo.checking._case import Case, evidence
+from elbo.checking._extend import extend_with
 from elbo.checking._fit import close, number
 from elbo.checking._guard import FunctionError
 from elbo.checking._kl_block import formula_of

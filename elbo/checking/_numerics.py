@@ -25,7 +25,7 @@ def check_gradients(case: Case, tensors: Sequence[Tensor], formula: Formula, nam
         case.not_seen("gradients: the function returns a value without a graph (a number, or a detached tensor)")
         return
     split: list[str] = []
-    for name, g, w in zip(names, found, wanted, strict=True):
+    for at, (name, g, w) in enumerate(zip(names, found, wanted, strict=True)):
         if not name or w is None or float(w.abs().max()) < 1e-12:
             continue
         g = torch.zeros_like(w) if g is None else g.to(torch.float64)
@@ -34,6 +34,17 @@ def check_gradients(case: Case, tensors: Sequence[Tensor], formula: Formula, nam
         factor = float((g * w).sum() / (w * w).sum())
         if torch.allclose(g, factor * w, rtol=2e-3, atol=1e-4 * float(w.abs().max())) and factor > 1e-9:
             split.append(f"{factor:.4g} on {name}")
+            continue
+        if _true_to_value(case, tensors, at, g, w):
+            if not case.has("clamped"):
+                case.find(
+                    "algebra-slip",
+                    f"the value leaves the formula that holds elsewhere: there its derivative with respect to {name} "
+                    "is another",
+                    evidence=evidence(
+                        float(g.abs().max()), float(w.abs().max()), f"largest entry of the gradient of {name}"
+                    ),
+                )
             continue
         code = "stop-gradient-misplaced"
         if float(g.abs().max()) < 1e-12:
@@ -49,6 +60,19 @@ def check_gradients(case: Case, tensors: Sequence[Tensor], formula: Formula, nam
         )
     if split:
         case.find("gradient-split", f"the value is exact, and its gradient is weighted: {', '.join(split)}")
+
+
+def _true_to_value(case: Case, tensors: Sequence[Tensor], at: int, g: Tensor, w: Tensor) -> bool:
+    """Whether the value itself moves as autograd says, along the direction in which formula and autograd differ most.
+
+    If it does, nothing is detached; the value is another one at this point (beyond a clamp, past a kink).
+    """
+    step = 1e-4 * (g - w) / (g - w).norm()
+    ahead, behind = (
+        case.subject.total(*[t + sign * step if i == at else t for i, t in enumerate(tensors)]) for sign in (1, -1)
+    )
+    by_value, by_graph, by_formula = (ahead - behind) / 2, float((g * step).sum()), float((w * step).sum())
+    return abs(by_value - by_graph) < 0.1 * abs(by_value - by_formula)
 
 
 def check_single(case: Case, points: Sequence[tuple[str, Sequence[Tensor]]]) -> None:

@@ -92,7 +92,7 @@ def judge_reduction(case: Case, fitted: Fitted, inner: Sequence[str], averaged: 
         axes = " and ".join(AXES[a] for a, e in exponents.items() if e == -1)
         case.find("wrong-axis", f"the {name} is averaged over {axes} instead of summed")
     elif any(e != 0 for e in exponents.values()):
-        odd = ", ".join(f"{a}^{e if e is not None else '?'}" for a, e in exponents.items() if e)
+        odd = ", ".join(f"{a}^{e if e is not None else '?'}" for a, e in exponents.items() if e != 0)
         case.find("wrong-axis", f"the weight of the {name} changes with its size as {odd}; it must not")
     if batch not in (0.0, -1.0) and "B" in fitted.varied:
         case.find(

@@ -144,8 +144,8 @@ def single_points(case: Case, fitted: object, sizes: _sizes.Sizes) -> None:
         roles = [mean, s]
         return [roles[term.order.index(i)] for i in range(2)]
 
-    s = case.uniform(shape, 0.4, 2.0) if spread.positive else case.normal(shape)
-    point = back(case.normal(shape), s)
+    s = case.uniform(shape, 0.4, 2.0) if spread.positive else case.two_sided(shape)
+    point = back(case.two_sided(shape), s)
     names = [("mean", "spread")[term.order.index(i)] for i in range(2)]
     check_gradients(case, point, lambda ts: predicted(term, ts), names)
     level = neutral(fitted)  # type: ignore[arg-type]

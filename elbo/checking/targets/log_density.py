@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from elbo.checking import _sizes
-from elbo.checking._block import Block, extend_with, fit_block, positive, scale
+from elbo.checking._block import Block, fit_block, positive, scale
 from elbo.checking._case import Case, evidence
+from elbo.checking._extend import extend_with
 from elbo.checking._fit import close, number
 from elbo.checking._gaussian_forms import HALF_LOG_2PI, log_density_forms
 from elbo.checking._kl_block import formula_of, judge_slips, judge_spread, spread_of

@@ -198,8 +198,8 @@ def _range_and_points(
     mean_at, spread_at = (kl.block.positions[i] for i in kl.term.order)
     recon_at, x_at = (nll.block.positions[i] for i in nll.term.order)
     shape = sizes.shape("BD")
-    tensors[mean_at] = case.normal(shape)
-    tensors[spread_at] = case.uniform(shape, 0.4, 2.0) if spread.positive else case.normal(shape)
+    tensors[mean_at] = case.two_sided(shape)
+    tensors[spread_at] = case.uniform(shape, 0.4, 2.0) if spread.positive else case.two_sided(shape)
     names = ["", "", "", ""]
     names[mean_at], names[spread_at], names[recon_at] = "mean", "spread", "recon"
 

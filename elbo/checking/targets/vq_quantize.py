@@ -7,6 +7,7 @@ from torch import Tensor
 
 from elbo.checking._case import Case, evidence
 from elbo.checking._fit import number
+from elbo.checking._guard import FunctionError
 from elbo.checking._subject import as_tensor
 from elbo.checking.targets import Target
 from elbo.checking.targets.vq import FIX, Pull, judge_pulls, pull
@@ -37,6 +38,8 @@ def judge(case: Case) -> None:
             case.adopted["quantised"], case.adopted["loss"] = quantised[0][0], losses[0][0]
             judge_codes(case, z, codes, quantised[0][1], e)
             judge_straight_through(case, quantised[0][1], leaves)
+            if not case.wrong:
+                judge_telling_codes(case, quantised[0][0])
         loss = losses[0][1].sum()
         used = quantised[0][1].detach()
         found = _loss_pull(case, loss, leaves, used)
@@ -80,6 +83,43 @@ def judge_codes(case: Case, z: Tensor, codes: Tensor, quantised: Tensor, e: Tens
         )
         return
     case.find("algebra-slip", "the quantised output is no code of the codebook", fix="z_q = z_e + (e - z_e).detach()")
+
+
+def judge_telling_codes(case: Case, name: str) -> None:
+    """The choice of the code where the usual slips of the distance choose another, whatever the seed."""
+    for z, codes in telling_codes(case):
+        try:
+            parts = dict(_tensors(case.subject.raw(z, codes)))
+        except FunctionError:
+            case.not_seen("the choice of the code where a slip in the distance would show: the function raises there")
+            continue
+        if name in parts and parts[name].shape == z.shape:
+            judge_codes(case, z, codes, parts[name], nearest(z, codes))
+
+
+def telling_codes(case: Case) -> list[tuple[Tensor, Tensor]]:
+    """Two inputs (z_e, codebook) of six vectors and seven codes in three dimensions.
+
+    On a ray, codes at 1, 2, …, 7 with a vector near each of 2 … 7: a cross term without its 2 chooses the code nearest
+    to z/2, one without the codes' norms the last code, one of the wrong sign the first. In clusters: the nearest code
+    by the sum or the largest of the absolute differences, or by the angle, is not the nearest.
+    """
+    ray = torch.tensor([0.6, 0.48, 0.64], dtype=torch.float64)
+    steps = torch.arange(1.0, 8.0, dtype=torch.float64)
+    codes = steps[:, None] * ray + case.normal((7, 3), 0.01)
+    on_ray = (codes[1:] + case.normal((6, 3), 0.01)).reshape(2, 3, 3), codes
+    centres = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]], dtype=torch.float64)
+    offsets = torch.tensor(
+        [
+            [[0.6, 0.6, 0.6], [1.2, 0.0, 0.0]],  # lengths 1.04 and 1.2, but 1.8 and 1.2 by the absolute sum
+            [[0.8, 0.8, 0.8], [0.0, 1.2, 0.0]],  # lengths 1.39 and 1.2, but 0.8 and 1.2 by the largest entry
+            [[0.0, 0.0, 4.0], [3.0, 0.0, 0.0]],  # lengths 4 and 3, but angles 0 and 0.32
+        ],
+        dtype=torch.float64,
+    )
+    around = torch.cat([(centres[:, None] + offsets).reshape(6, 3), torch.full((1, 3), -20.0, dtype=torch.float64)])
+    vectors = centres.repeat(2, 1) + case.normal((6, 3), 0.01)
+    return [on_ray, (vectors.reshape(2, 3, 3), around + case.normal((7, 3), 0.01))]
 
 
 def judge_straight_through(case: Case, quantised: Tensor, leaves: list[Tensor]) -> None:
