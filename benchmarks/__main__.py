@@ -29,6 +29,7 @@ def main() -> None:
     from rich.table import Table
 
     console = Console()
+    console = console if console.is_terminal else Console(width=130)
     rows: list[dict[str, object]] = []
     for benchmark in collect():
         if options.pattern and not any(p in benchmark.name for p in options.pattern):

@@ -60,6 +60,7 @@ def main() -> None:
     from rich.table import Table
 
     console = Console()
+    console = console if console.is_terminal else Console(width=130)
     for dtype in (torch.float64, torch.float32):
         name = str(dtype).removeprefix("torch.")
         table = Table(title=f"worst relative error in ε of {name} (digits lost), {PAIRS} pairs", title_justify="left")
