@@ -99,6 +99,47 @@ def test_circles_are_errors(posterior_kl: Derivation) -> None:
         check((a, b), every_rule_used=False)
 
 
+def _without_a_place(d: Derivation) -> Derivation:
+    object.__setattr__(lost := replace(d.sources[0]), "locator", "")  # a source refuses to be made so
+    return replace(d, sources=(lost, *d.sources[1:]))
+
+
+FAULTS = {
+    "an unproved step": (lambda d: replace(d, steps=(*d.steps[:-1], replace_last(d))), NotProved, "step 6"),
+    "an accepted mistake": (
+        lambda d: replace(d, wrong=(replace(d.wrong[0], expression=d.last), *d.wrong[1:])),
+        NotProved,
+        "wrong variant",
+    ),
+    "a function that elbo does not have": (
+        lambda d: replace(d, implements=(*d.implements, "elbo.bounds.no_such_bound")),
+        PagesError,
+        r"implements 'elbo\.bounds\.no_such_bound', which does not exist",
+    ),
+    "a citation without a place": (_without_a_place, PagesError, "has no locator"),
+    "a circle": (
+        lambda d: replace(d, depends_on=("evidence-decomposition",)),
+        PagesError,
+        "in a circle: .*evidence-decomposition.*posterior-kl",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_page_is_written_with(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole catalogue with one fault in it, through the command: it fails, says why and writes nothing."""
+    from derivations.pages import contents
+
+    plant, error, message = FAULTS[fault]
+    others = [d for d in catalogue() if d.slug != "posterior-kl"]
+    spoilt = (plant(find("posterior-kl")), *others)  # type: ignore[no-untyped-call]
+    with pytest.raises(error, match=message):
+        contents(spoilt)
+    monkeypatch.setattr(importlib.import_module("derivations.catalogue"), "catalogue", lambda: spoilt)
+    assert importlib.import_module("derivations.__main__").main(["pages", "--out", str(tmp_path / "out")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_unused_rules_are_errors(posterior_kl: Derivation) -> None:
     with pytest.raises(PagesError, match="rule 'integration by parts' is used by no derivation"):
         check((posterior_kl,))
