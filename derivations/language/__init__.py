@@ -1,5 +1,6 @@
 """Terms, rules, models and derivations."""
 
+from derivations.language.conditions import Condition
 from derivations.language.derivation import Derivation, Instance, Law, Normal, Source, Step, Wrong
 from derivations.language.functionals import (
     KL,
@@ -13,7 +14,6 @@ from derivations.language.functionals import (
     TotalCorrelation,
 )
 from derivations.language.model import Definition, Model
-from derivations.language.normal import Condition
 from derivations.language.printing import latex, text
 from derivations.language.proof import Proof, missing, needless, prove
 from derivations.language.rules import RULES, Rule

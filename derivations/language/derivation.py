@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from derivations.language import matrices as m
+from derivations.language.conditions import Condition
 from derivations.language.free import walk
 from derivations.language.model import Definition, Model
-from derivations.language.normal import Condition
 from derivations.language.terms import Density, Exact, Parameter, Term, Variable, _set, term
 from elbo._errors import InputTypeError, InputValueError
 

@@ -8,9 +8,10 @@ from math import isqrt
 
 from derivations.language import functionals as f
 from derivations.language import terms as t
+from derivations.language.conditions import Condition
 from derivations.language.derivation import Relation
 from derivations.language.model import Model
-from derivations.language.normal import Condition, Normaliser
+from derivations.language.normal import Normaliser
 from derivations.language.polynomial import Logarithm, Mean, Poly
 from derivations.language.rules import RULES
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from derivations.language import terms as t
 from derivations.language.model import Model
 from derivations.language.normal import canonical_density
-from derivations.witnesses.numeric import Bound, Numeric, Place, Space
+from derivations.witnesses.numeric import Numeric, Space
+from derivations.witnesses.place import Bound, Place
 from derivations.witnesses.sampling import sample
 
 

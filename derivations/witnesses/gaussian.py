@@ -19,14 +19,15 @@ from derivations.language.model import Model
 from derivations.language.normal import canonical_density
 from derivations.witnesses import columns
 from derivations.witnesses.families import Families
-from derivations.witnesses.rationals import Field, LogSum, Ratio
+from derivations.witnesses.rationals import Field, LogSum
+from derivations.witnesses.squares import Squares
 from derivations.witnesses.verdict import NotApplicable
 
 DEPTH = 3  # how often a variable may be bound inside itself
 Place = Mapping[t.Variable, tuple[LogSum, ...]]
 
 
-class Gaussian:
+class Gaussian(Squares):
     """A linear Gaussian instance, symbolically; ``about`` are all terms that will be asked about."""
 
     def __init__(self, model: Model, instance: Instance, about: Iterable[Any]) -> None:
@@ -68,16 +69,6 @@ class Gaussian:
         if self.model.copies.get(v, v) in self.vectors or v in self.vectors:
             return [f"val_{v.name}_{i}" for i in range(self.d)]
         return [f"val_{v.name}"]
-
-    # -- small parts --
-
-    def symbol(self, name: str) -> LogSum:
-        """A symbol as a value."""
-        return LogSum.ratio(Ratio(self.field, self.field.symbol[name]))
-
-    def number(self, value: Fraction | int) -> LogSum:
-        """A constant."""
-        return LogSum.ratio(self.field.constant(Fraction(value)))
 
     def bind(self, v: t.Variable, place: Place) -> tuple[Place, list[str]]:
         """``v`` as fresh symbols, and their names."""
@@ -124,10 +115,7 @@ class Gaussian:
             rest, diagonal = [(at - self.value(law.mean, place)) / scale_], [scale_]
         squares = reduce(lambda a, b: a + b, (r * r for r in rest))
         logs = reduce(lambda a, b: a + b, (x.log() for x in diagonal))
-        return self.number(Fraction(-1, 2)) * (squares + self._log_two_pi(len(rest))) - logs
-
-    def _log_two_pi(self, n: int) -> LogSum:
-        return self.number(n) * (self.symbol("par_pi") * self.number(2)).log()
+        return self.number(Fraction(-1, 2)) * (squares + self.log_two_pi(len(rest))) - logs
 
     def _integral(self, joint: t.Term, over: tuple[t.Variable, ...], place: Place) -> LogSum:
         names: list[str] = []
@@ -138,46 +126,6 @@ class Gaussian:
         for name in names:
             value = self.integrated(value, name)
         return value
-
-    def integrated(self, log_f: LogSum, name: str) -> LogSum:
-        """log of the integral of exp(quadratic) over the symbol ``name``, by completing the square."""
-        precision, linear, rest = self._quadratic(log_f, name)
-        half = self.number(Fraction(1, 2))
-        return rest + half * (linear * linear / precision) + half * (self._log_two_pi(1) - precision.log())
-
-    def _quadratic(self, log_f: LogSum, name: str) -> tuple[LogSum, LogSum, LogSum]:
-        """(A, B, C) of −A v²/2 + B v + C."""
-        parts = self.by_power(log_f, name)
-        if max(parts, default=0) > 2 or 2 not in parts:
-            raise NotApplicable("a density that is not Gaussian")
-        zero = LogSum(self.field, {})
-        return parts[2] * self.number(-2), parts.get(1, zero), parts.get(0, zero)
-
-    def by_power(self, value: LogSum, name: str) -> dict[int, LogSum]:
-        """The coefficients of a polynomial in one symbol."""
-        generator = self.field.symbol[name]
-        index = self.field.ring.gens.index(generator)
-        out: dict[int, LogSum] = {}
-        for monomial, ratio in value.terms.items():
-            involved = [i for i, _ in monomial] + list(ratio.powers)
-            if any(self.field.bases[i].degree(generator) > 0 for i in involved):
-                ratio = _expanded(ratio, generator)
-                if any(
-                    self.field.bases[i].degree(generator) > 0 for i in [i for i, _ in monomial] + list(ratio.powers)
-                ):
-                    raise NotApplicable("something that is not a polynomial in the random variable")
-            split: dict[int, Any] = {}
-            for exponents, c in ratio.numerator.terms():
-                k = exponents[index]
-                reduced = tuple(0 if i == index else e for i, e in enumerate(exponents))
-                split.setdefault(k, {})[reduced] = c
-            for k, terms in split.items():
-                piece = LogSum(
-                    self.field,
-                    {monomial: Ratio(self.field, self.field.ring.from_dict(terms), ratio.powers, ratio.divisor)},
-                )
-                out[k] = out[k] + piece if k in out else piece
-        return {k: v for k, v in out.items() if v.terms}
 
     def expectation(self, q: t.Density, body: t.Term, place: Place) -> LogSum:
         """E_q of a polynomial, one variable after the other."""
@@ -193,7 +141,7 @@ class Gaussian:
             if max(parts, default=0) > 0:
                 log_q = reduce(self.integrated, waiting, log_q)
                 waiting = []
-                precision, linear, _ = self._quadratic(log_q, name)
+                precision, linear, _ = self.quadratic(log_q, name)
                 mean, variance = linear / precision, self.number(1) / precision
                 moments = [self.number(1), mean]
                 for k in range(2, max(parts) + 1):  # E v^k = mean E v^(k-1) + (k-1) variance E v^(k-2)
@@ -201,7 +149,7 @@ class Gaussian:
                 value = reduce(lambda a, b: a + b, (c * moments[k] for k, c in parts.items()), LogSum(self.field, {}))
             waiting.append(name)
         for name in waiting:
-            self._quadratic(log_q, name)  # not integrated, as nothing depends on it, but it must be Gaussian
+            self.quadratic(log_q, name)  # not integrated, as nothing depends on it, but it must be Gaussian
         return value
 
     # -- terms --
@@ -331,15 +279,3 @@ def _symbols(value: LogSum) -> set[str]:
         for p in [ratio.numerator, *(value.field.bases[i] for i in [*ratio.powers, *(j for j, _ in monomial)])]:
             found |= {n for n, g in value.field.symbol.items() if p.degree(g) > 0}
     return found
-
-
-def _expanded(ratio: Ratio, generator: Any) -> Ratio:
-    """Positive powers of bases that contain the generator, multiplied out."""
-    numerator, powers = ratio.numerator, {}
-    for i, k in ratio.powers.items():
-        base = ratio.field.bases[i]
-        if k > 0 and base.degree(generator) > 0:
-            numerator = numerator * base**k
-        else:
-            powers[i] = k
-    return Ratio(ratio.field, numerator, powers, ratio.divisor)

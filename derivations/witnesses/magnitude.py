@@ -5,7 +5,8 @@ from torch import Tensor
 
 from derivations.language import functionals as f
 from derivations.language import terms as t
-from derivations.witnesses.numeric import Numeric, Place
+from derivations.witnesses.numeric import Numeric
+from derivations.witnesses.place import Place
 
 ROUNDINGS = 256  # nested operations at most between a leaf and the result: each adds at most one ulp of the magnitude
 

@@ -5,8 +5,7 @@ weight one) and empirical measures (draws, weight 1/n). A bound variable gets a 
 exact (forward mode).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, Protocol
 
@@ -19,30 +18,11 @@ from derivations.language import terms as t
 from derivations.language.model import Model
 from derivations.witnesses import columns
 from derivations.witnesses.families import Families
+from derivations.witnesses.generic import generic_matrix
+from derivations.witnesses.place import Bound, Place, Value
 from derivations.witnesses.verdict import NotApplicable
 
 KEPT_AXES = 2  # densities on this many axes are kept for the next time
-Value = Any  # a tensor, or for a vector a tuple of tensors, one a coordinate
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Value of a variable, and where it comes from (equal tags: the same array)."""
-
-    value: Value
-    tag: Any
-
-
-@dataclass(frozen=True)
-class Place:
-    """Values of variables, and the number of axes in use."""
-
-    values: Mapping[t.Variable, Bound]
-    depth: int = 0
-
-    def bind(self, more: Mapping[t.Variable, Bound], axes: int = 0) -> "Place":
-        """With more values."""
-        return Place({**self.values, **more}, self.depth + axes)
 
 
 class Space(Protocol):
@@ -293,34 +273,6 @@ def _log(x: Any) -> Tensor:
 def columns_of(grid: columns.Grid) -> list[Any]:
     """The entries of a column, or the diagonal of a matrix."""
     return [row[0] for row in grid] if len(grid[0]) == 1 else [grid[i][i] for i in range(len(grid))]
-
-
-def generic_number(name: str, positive: bool) -> float:
-    """A value without special properties, the same in every run."""
-    import math
-    import zlib
-
-    if name == "pi":
-        return math.pi
-    u = (zlib.crc32(name.encode()) % 9973 + 0.5) / 9973
-    return 0.5 + u if positive else 2 * u - 1
-
-
-def generic_matrix(symbol: m.MatrixTerm, d: int) -> columns.Grid:
-    """A generic value of a vector or matrix parameter."""
-    name = symbol.symbol.name  # type: ignore[attr-defined]
-    entry = lambda i, j, positive: generic_number(f"{name}{i}{j}", positive)  # noqa: E731
-    match symbol:
-        case m.Vector():
-            return [[entry(i, 0, False)] for i in range(d)]
-        case m.Lower():
-            return [
-                [entry(i, j, True) if i == j else entry(i, j, False) * 0.6 if j < i else 0.0 for j in range(d)]
-                for i in range(d)
-            ]
-        case m.Diagonal():
-            return [[entry(i, j, True) if i == j else 0.0 for j in range(d)] for i in range(d)]
-    return [[entry(i, j, False) + (1.5 if i == j else 0.0) for j in range(d)] for i in range(d)]
 
 
 def _leading(x: Tensor, depth: int) -> Tensor:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from derivations.language.conditions import Condition
 from derivations.language.derivation import Derivation, Wrong
 from derivations.language.model import Definition
-from derivations.language.normal import Condition
 from derivations.witnesses.verdict import Finding, Judgement
 
 NEEDED = 2  # witnesses that must vouch for each step, and reject each wrong variant

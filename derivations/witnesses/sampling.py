@@ -8,7 +8,8 @@ from torch import Tensor
 from derivations.language import matrices as m
 from derivations.language import terms as t
 from derivations.language.derivation import Normal
-from derivations.witnesses.numeric import Bound, Numeric, Place, Value
+from derivations.witnesses.numeric import Numeric
+from derivations.witnesses.place import Bound, Place, Value
 from derivations.witnesses.spaces import InstanceSpace
 from derivations.witnesses.verdict import NotApplicable
 

@@ -11,7 +11,8 @@ from derivations.language import functionals as f
 from derivations.language import terms as t
 from derivations.language.free import walk
 from derivations.language.model import Model
-from derivations.witnesses.numeric import Bound, Numeric, Place, Space
+from derivations.witnesses.numeric import Numeric, Space
+from derivations.witnesses.place import Bound, Place
 from derivations.witnesses.sampling import sample
 from derivations.witnesses.verdict import NotApplicable
 

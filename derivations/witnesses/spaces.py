@@ -17,7 +17,9 @@ from derivations.language import terms as t
 from derivations.language.derivation import Derivation, Instance, Law, Normal
 from derivations.language.free import every, variables
 from derivations.language.normal import canonical_density
-from derivations.witnesses.numeric import Bound, Numeric, Place, Value, generic_matrix, generic_number
+from derivations.witnesses.generic import generic_matrix, generic_number
+from derivations.witnesses.numeric import Numeric
+from derivations.witnesses.place import Bound, Place, Value
 from derivations.witnesses.verdict import NotApplicable
 
 WIDTH = 9.0  # standard deviations on either side; a normal law has 2e-19 outside

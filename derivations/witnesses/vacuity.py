@@ -5,9 +5,9 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from derivations.language.conditions import Condition
 from derivations.language.derivation import Derivation, Instance
 from derivations.language.free import variables, walk
-from derivations.language.normal import Condition
 from derivations.language.terms import Density, Parameter, Term
 
 
@@ -35,7 +35,8 @@ def vacuous(derivation: Derivation, conditions: tuple[Condition, ...], tables: b
 
 def _failed(derivation: Derivation, instance: Instance, conditions: tuple[Condition, ...]) -> Condition | None:
     """The first condition that an instance does not meet."""
-    from derivations.witnesses.numeric import Numeric, Place
+    from derivations.witnesses.numeric import Numeric
+    from derivations.witnesses.place import Place
     from derivations.witnesses.spaces import InstanceSpace
     from derivations.witnesses.verdict import NotApplicable
 
@@ -79,7 +80,8 @@ def _covered(numeric: object, about: tuple[object, ...], place: object) -> float
     import torch
 
     from derivations.language.functionals import densities_of
-    from derivations.witnesses.numeric import Numeric, Place
+    from derivations.witnesses.numeric import Numeric
+    from derivations.witnesses.place import Place
 
     q, p = about
     assert isinstance(numeric, Numeric)
@@ -95,7 +97,8 @@ def _covered(numeric: object, about: tuple[object, ...], place: object) -> float
 
 def _satisfiable(derivation: Derivation) -> bool:
     """Whether some parameters on a coarse grid meet the requirements."""
-    from derivations.witnesses.numeric import Numeric, Place
+    from derivations.witnesses.numeric import Numeric
+    from derivations.witnesses.place import Place
     from derivations.witnesses.spaces import InstanceSpace
 
     named = sorted(

@@ -31,7 +31,8 @@ from derivations.language import (
 from derivations.language.matrices import Identity, Inverse, LogDet, Lower, Quadratic, Trace, Vector, Zero
 from derivations.witnesses import Finding, witness
 from derivations.witnesses.gaussian import Gaussian
-from derivations.witnesses.numeric import Numeric, Place
+from derivations.witnesses.numeric import Numeric
+from derivations.witnesses.place import Place
 from derivations.witnesses.spaces import InstanceSpace
 from derivations.witnesses.statement import Statement
 from derivations.witnesses.timelimit import time_limit
