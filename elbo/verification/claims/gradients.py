@@ -19,6 +19,12 @@ GAUSSIAN = {
 DISCRETE = {name: GAUSSIAN[name] for name in ("score_function", "score_function_optimal_baseline", "leave_one_out")} | {
     "arm": "ARM",
     "disarm": "DisARM",
+    "measure_valued": "the measure-valued gradient",
+}
+CATEGORICAL = {
+    "vimco": "VIMCO, K = 3,",
+    "top_k": "the top-2 sum and one draw of the rest",
+    "unordered_set": "the unordered set of two states",
 }
 DRAWN = ("pathwise", "iwae", "dreg")
 
@@ -33,6 +39,16 @@ def claims() -> Iterator[Claim]:
     for name, words in DISCRETE.items():
         statement = f"{words} has mean ∇ ELBO, one and two Bernoulli latents"
         yield Claim(f"gradients.unbiased.discrete.{name}", statement, "enumeration", partial(_discrete, name))
+    for name, words in CATEGORICAL.items():
+        statement = f"{words} has mean ∇ {'L_3' if name == 'vimco' else 'ELBO'}, four states"
+        yield Claim(f"gradients.unbiased.categorical.{name}", statement, "enumeration", partial(_categorical, name))
+    yield Claim(
+        "gradients.straight_through",
+        "bias of straight-through: θ(1-θ)(E f'(b) - f(1) + f(0)); of Gumbel-softmax: τ θ(1-θ)(2θ-1) ∫f' logit + O(τ²)",
+        "quadrature",
+        _straight_through,
+        source="Bengio et al. 2013, arXiv:1308.3432; Jang et al. 2017, arXiv:1611.01144",
+    )
     yield Claim(
         "gradients.variance.table",
         "score function and pathwise variances of (z-k)², N(μ, s²): d⁴/s² + 14d² + 15s² and 4s²; 2d⁴/s² + 60d² + 74s²",
@@ -105,6 +121,10 @@ def _make(name: str) -> Any:
         "dreg": lambda: g.Dreg(8),
         "arm": lambda: g.Arm(),
         "disarm": lambda: g.DisArm(),
+        "measure_valued": lambda: g.MeasureValued(),
+        "vimco": lambda: g.Vimco(3),
+        "top_k": lambda: g.TopK(2),
+        "unordered_set": lambda: g.UnorderedSet(2),
     }[name]()
 
 
@@ -145,6 +165,50 @@ def _discrete(name: str, context: Context) -> Outcome:
         found = certify(_make(name), problem, _double(0.6), Independent(Bernoulli(logits=_double(logits)), 1))
         worst = max(worst, found.largest_bias)
     return Outcome.within(worst, 1e-12, "largest bias over three settings")
+
+
+def _categorical(name: str, context: Context) -> Outcome:
+    from torch import tensor
+    from torch.distributions import Categorical
+
+    from elbo.exact import certify
+    from elbo.problems import Table
+
+    problem, q = Table(_double([0.18, 0.05, 0.12, 0.3])), Categorical(logits=_double([0.1, -0.4, 0.3, -1.0]))
+    found = certify(_make(name), problem, tensor(0), q)
+    return Outcome.within(found.largest_bias, 1e-11, f"trace of the covariance {float(found.covariance.trace()):.4g}")
+
+
+def _straight_through(context: Context) -> Outcome:
+    from math import exp, pi
+
+    from torch.distributions import Bernoulli
+
+    from elbo.exact import certify, integrate
+    from elbo.gradients import Expectation, GumbelSoftmax, StraightThrough
+
+    worst, tau = 0.0, 1e-3
+    for logit, t in ((0.3, 2.0), (-1.2, 0.7), (2.0, -1.0)):
+        cost, q, theta = Expectation(partial(_exponential, t)), Bernoulli(logits=_double(logit)), 1 / (1 + exp(-logit))
+        slope = theta * (1 - theta)
+        bias = slope * ((1 - theta) * t + theta * t * exp(t) - (exp(t) - 1))
+        worst = max(worst, abs(float(certify(StraightThrough(), cost, None, q).bias["logits"]) - bias) * 1e12)
+        first = integrate(partial(_slope_times_logit, t), 0.0, 1.0).value
+        soft = float(certify(GumbelSoftmax(tau), cost, None, q).bias["logits"]) / tau
+        # the next term: the second derivative of the logistic density is at most 1/8, and ∫ logit² = π²/3
+        room = tau / 16 * pi**2 / 3 * abs(t) * max(exp(t), 1.0)
+        worst = max(worst, abs(soft - slope * (2 * theta - 1) * first) / (room + 1e-6))
+    return Outcome.within(worst, 1.0, "largest share of 1e-12 (straight-through) and of the O(τ²) term, τ = 0.001")
+
+
+def _slope_times_logit(t: float, y: float) -> float:
+    from math import exp, log
+
+    return t * exp(t * y) * log(y / (1 - y)) if 0 < y < 1 else 0.0
+
+
+def _exponential(t: float, z: Any) -> Any:
+    return (t * z).exp()
 
 
 def _quadratic(context: Context) -> Outcome:
