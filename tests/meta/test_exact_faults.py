@@ -96,3 +96,30 @@ def test_a_certificate_of_the_wrong_problem_is_refused():
 def test_a_tail_that_was_cut_is_refused():
     with pytest.raises(exact.IntegrationError):
         exact.trapezoid(lambda t: 1 / (1 + t * t), -30.0, 30.0, limit=1 << 12)
+
+
+def test_a_lost_jacobian_of_a_simplex_is_seen(monkeypatch):
+    from elbo.exact import _space
+
+    counts = torch.tensor([1.0, 3.0, 1.0], dtype=D)
+    problem = problems.DirichletMultinomial(torch.tensor([1.5, 2.0, 0.7], dtype=D), 5)
+    truth = problem.log_evidence(counts)
+    found = exact.log_evidence(problem, counts)
+    assert abs(found.value - truth) <= found.error_bound
+    whole = _space.log_slope
+    monkeypatch.setattr(_space, "log_slope", lambda transform, v, z: 0.5 * whole(transform, v, z))
+    assert abs(exact.log_evidence(problem, counts).value - truth) > 1e-2
+    # without any of it the density does not even fall off
+    monkeypatch.setattr(_space, "log_slope", lambda transform, v, z: torch.zeros_like(v[..., 0]))
+    with pytest.raises(exact.IntegrationError, match="fall off"):
+        exact.log_evidence(problem, counts)
+
+
+def test_a_lattice_that_is_cut_short_is_refused_by_its_own_bound(monkeypatch):
+    from elbo.exact import _space
+
+    problem, x = problems.HierarchicalGaussian(1.3, 0.2, 0.7, 0.4), torch.tensor(1.2, dtype=D)
+    assert exact.log_evidence(problem, x).error_bound < 1e-12
+    monkeypatch.setattr(_space, "DEPTH", 8.0)
+    with pytest.raises(exact.IntegrationError, match="nodes"):
+        exact.log_evidence(problem, x)
