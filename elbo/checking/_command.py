@@ -1,8 +1,8 @@
 """``elbo check``: load the named functions, check them, print, and say the worst as an exit status."""
 
+import functools
 import json
 import sys
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TextIO
 
 from elbo._errors import Error
 from elbo.checking._report import Report
+from elbo.checking._watch import watch as run_again_on_save
 
 CORRECT, WRONG, FAILED, UNDECIDED = 0, 1, 2, 3
 _STATUS = {"correct": CORRECT, "wrong": WRONG, "undecided": UNDECIDED}
@@ -41,7 +42,8 @@ def check_command(
         against: the target.
         as_json: print one JSON document instead of text.
         html: also write the reports here as one self-contained page.
-        watch: check again whenever one of the files is saved, until interrupted.
+        watch: check again whenever one of the files, or a module of their folders that they import, is saved, until
+            interrupted.
         debug: show tracebacks.
         spread, maximise, sample_axis, n_data, ema, seed: as for :func:`elbo.check`.
         expected: ``"code=reason"`` for accepted deviations.
@@ -51,20 +53,8 @@ def check_command(
         "spread": spread, "maximise": maximise, "sample_axis": sample_axis, "n_data": n_data, "ema": ema, "seed": seed,
     }  # fmt: skip
     stream = out or sys.stdout
-    if not watch:
-        return _once(functions, against, keywords, expected, as_json, html, debug, stream)
-    seen: dict[str, float] = {}
-    status = CORRECT
-    try:
-        while True:
-            now = {name: _saved(name) for name in functions}
-            if now != seen:
-                seen = now
-                status = _once(functions, against, keywords, expected, as_json, html, debug, stream)
-                print("watching; press Ctrl-C to stop", file=sys.stderr)
-            time.sleep(0.3)
-    except KeyboardInterrupt:
-        return status
+    once = functools.partial(_once, functions, against, keywords, expected, as_json, html, debug, stream)
+    return run_again_on_save(functions, once) if watch else once()
 
 
 def _once(
@@ -93,10 +83,10 @@ def _once(
         pages.append(report._repr_html_())
         if not as_json:
             print(report, file=stream)
-            print(file=stream)
+            print(file=stream, flush=True)
     if as_json:
         content = documents[0] if len(documents) == 1 else documents
-        print(json.dumps(content, indent=2, ensure_ascii=False), file=stream)
+        print(json.dumps(content, indent=2, ensure_ascii=False), file=stream, flush=True)
     if html is not None:
         html.write_text(_page(pages), encoding="utf-8")
     return next(s for s in _WORST if s in statuses) if statuses else FAILED
@@ -118,14 +108,6 @@ def _reason(text: str) -> tuple[str, str]:
 
 def _said(error: Error) -> str:
     return str(error)
-
-
-def _saved(name: str) -> float:
-    place = name.rpartition(":")[0]
-    try:
-        return Path(place if place.endswith(".py") else place.replace(".", "/") + ".py").stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _page(pages: Sequence[str]) -> str:

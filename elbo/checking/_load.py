@@ -47,7 +47,8 @@ def _from_file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        spec.loader.exec_module(module)
+        # compiled here and not by the loader, whose cache takes a second save within a second for the first
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
     except SyntaxError as error:
         raise LoadError(f"{path} has a syntax error in line {error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:
