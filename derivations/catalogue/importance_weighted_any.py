@@ -18,6 +18,7 @@ from derivations.language import (
     Variable,
     Wrong,
     log,
+    sqrt,
 )
 
 half = Fraction(1, 2)
@@ -36,7 +37,66 @@ mean = E(uniform, means)
 chosen = Density("r", j, given=draws)
 all_draws = Density("q", draws)
 
+first, another = Variable("D"), Variable("d")  # relative error of the mean of K weights, and of one more weight
+so_far, one_more = Density("f", first), Density("g", another)
+together = Density("h", (first, another))
+number, spread = Parameter("K", positive=True), Parameter("V", r"\chi^{2}", positive=True)
+
 DERIVATIONS = (
+    Derivation(
+        title="The relative error of the mean weight has second moment χ²/K",
+        slug="iwae-second-moment",
+        statement=r"If the relative error $D$ of the mean of $K$ weights has mean zero and second moment $\chi^{2} /"
+        r" K$, then the mean of $K + 1$ weights has $\chi^{2} / (K + 1)$. For $K = 1$ this is the definition of"
+        r" $\chi^{2}(p(z \mid x) \,\|\, q)$, so it holds for every $K$.",
+        model=Model(
+            definitions=(
+                Definition("independent draws", together, so_far * one_more),
+                Definition("mean so far", E(so_far, first), 0 * number, of_instances=True),
+                Definition("second moment so far", E(so_far, first**2), spread / number, of_instances=True),
+                Definition("second moment of one more", E(one_more, another**2), spread, of_instances=True),
+            ),
+            primitives=(so_far, one_more),
+        ),
+        start=E(together, ((number * first + another) / (number + 1)) ** 2),
+        steps=(
+            Step(
+                (
+                    number**2 * E(so_far, first**2)
+                    + 2 * number * E(so_far, first) * E(one_more, another)
+                    + E(one_more, another**2)
+                )
+                / (number + 1) ** 2,
+                ("linearity", "independent draws", "independence"),
+            ),
+            Step(
+                spread / (number + 1),
+                ("mean so far", "second moment so far", "second moment of one more"),
+                note="K²/K + 1 = K + 1.",
+            ),
+        ),
+        wrong=(
+            Wrong(spread / number, "One draw more is taken to change nothing."),
+            Wrong(spread / (number + 1) ** 2, "The second moment is taken to fall as the square."),
+            Wrong(spread, "The variance of one weight is not divided by the number of draws."),
+        ),
+        instances=(
+            Instance(
+                "normal errors",
+                laws={so_far: Normal(0, sqrt(spread / number)), one_more: Normal(0, sqrt(spread))},
+                parameters={number: 3.0, spread: 0.7},
+            ),
+        ),
+        conditions=(
+            "the weights are independent and unbiased, so that the mean of K + 1 of them has relative error of mean"
+            " zero as well",
+            "the χ² divergence of the posterior from the proposal is finite",
+        ),
+        sources=(NOWOZIN_2018("proposition 1"), S3("lines 102-116")),
+        implements=("elbo.bounds.iwae",),
+        depends_on=("iwae-bias",),
+        silent=("moments",),
+    ),
     Derivation(
         title="The importance weighted bound converges at rate 1/K",
         slug="iwae-limit",
@@ -63,7 +123,7 @@ DERIVATIONS = (
                 (1 + b / a) * E(q, (target / q - 1) ** 2),
                 ("square", "positivity"),
                 relation="<=",
-                note="This is (1 + b/a) χ²/K: the χ² of the mean of K independent weights is that of one divided by K.",
+                note="For K independent draws this is (1 + b/a) χ²/K.",
             ),
         ),
         wrong=(
@@ -95,7 +155,7 @@ DERIVATIONS = (
             COVER_THOMAS("problem 2.13"),
         ),
         implements=("elbo.bounds.iwae",),
-        depends_on=("iwae-gap", "iwae-bias"),
+        depends_on=("iwae-gap", "iwae-second-moment"),
         silent=("moments",),
     ),
     Derivation(
