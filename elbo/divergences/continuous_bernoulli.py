@@ -168,8 +168,8 @@ def _from_unit(law: ContinuousBernoulli) -> Tensor:
     ContinuousBernoulli,
     formula="A(η₂) − A(η₁) − A'(η₁)(η₂ − η₁), A(η) = log((e^η − 1)/η)",
     accuracy=float("inf"),
-    note="16 between laws made from logits, or both from probs; a mixture is converted to logits first, whose rounding "
-    "is felt near equality",
+    note="23 measured between laws made from logits, or both from probs; a mixture is converted to logits first, "
+    "whose rounding is felt near equality",
     source=SOURCE,
 )
 def _continuous(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:

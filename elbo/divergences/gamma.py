@@ -160,7 +160,7 @@ def _beta_beta(q: Beta, p: Beta) -> Tensor:
     source=SOURCE,
     formula="log Γ(α₀) − Σ log Γ(αᵢ) − log Γ(β₀) + Σ log Γ(βᵢ) + Σ (αᵢ − βᵢ)(ψ(αᵢ) − ψ(α₀))",
     note="16 if no concentration exceeds 100 times the sum of the others; beyond that B(α₀ → β₀) cancels the "
-    "larger one's B",
+    "larger one's B (1.1e4 measured for one of 1e6 beside two of about 1)",
 )
 def _dirichlet_dirichlet(q: Dirichlet, p: Dirichlet) -> Tensor:
     return dirichlet_kl(q.concentration, p.concentration)

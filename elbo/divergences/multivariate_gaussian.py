@@ -176,6 +176,7 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
 FORMULA = "½ [tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) + (m₁ − m₂)ᵀ Σ₂⁻¹ (m₁ − m₂)]"
 NOTE = (
     "8 ulps times the condition number of p's Cholesky factor and the root of the dimension; 8 if p is diagonal; "
+    "56 measured in float64 for a cov_factor 1e6 times the root of cov_diag, float64 within for float32; "
     "gradients by a cov_diag much smaller than the squares of the factor lose their ratio squared"
 )
 for _q, _p in (
