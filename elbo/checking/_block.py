@@ -9,6 +9,7 @@ from torch import Tensor
 from elbo.checking._case import Case
 from elbo.checking._fit import close, exponent, formula, least_squares
 from elbo.checking._guard import FunctionError
+from elbo.checking._intercept import NotExactError
 from elbo.checking._sizes import Sizes
 from elbo.checking._terms import LOOSE, Form, Measured, TermFit, measure, orders_of, search
 
@@ -202,6 +203,9 @@ def scale(case: Case, fitted: Fitted, others: Others = nothing_else) -> None:
             continue
         try:
             measured = sample(case, block, sizes, others, fitted.draw, len(term.form.atoms) + 4)
+        except NotExactError as error:
+            case.undecided = f"how the {block.name} is reduced over the {AXES[axis]} axis cannot be seen: {error}"
+            continue
         except FunctionError:
             fitted.fixed.append(axis)
             continue

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from elbo._errors import Error
 from elbo.checking._fit import Array
+from elbo.checking._guard import FunctionError
 
 aten = torch.ops.aten
 _NORMAL = (aten.randn, aten.randn_like, aten.normal_, aten.normal, aten.normal_functional)
@@ -30,7 +30,7 @@ _OTHER = (
 )  # fmt: skip
 
 
-class NotExactError(Error):
+class NotExactError(FunctionError):
     """The expectation over the noise is not available without sampling."""
 
 
@@ -54,6 +54,8 @@ class Intercept(TorchDispatchMode):
         super().__init__()
         self.supply = supply
         self.draws: list[Draw] = []
+        self.odds = 1.0
+        """Probability of the coins that were supplied."""
 
     def _value(self, kind: str, like: Tensor) -> Tensor | None:
         draw = Draw(kind, tuple(like.shape))
@@ -101,12 +103,20 @@ class Intercept(TorchDispatchMode):
     def _coin(self, func: Any, packet: Any, args: Any, kwargs: Any) -> Any:
         out = func(*args, **kwargs)
         first = out[0] if isinstance(out, tuple) else out
+        if packet is aten.native_dropout:
+            if len(args) > 2 and args[2] is False:
+                return out
+            chance: Any = 1.0 - float(args[1])
+        else:
+            chance = args[1] if len(args) > 1 else kwargs.get("p", 0.5 if packet is aten.bernoulli_ else args[0])
         self.draws.append(Draw("coin", tuple(first.shape)))
         draw = self.draws[-1]
+        chance = torch.as_tensor(chance, dtype=torch.float64).expand(first.shape).clone()
         value = self.supply(len(self.draws) - 1, draw) if self.supply else None
         if value is None:
             return out
         value = value.to(first.dtype).reshape(first.shape)
+        self.odds *= float(torch.where(value > 0.5, chance, 1.0 - chance).prod())
         if packet is aten.bernoulli_:
             return args[0].copy_(value)
         if packet is aten.native_dropout:
@@ -125,12 +135,12 @@ def record(call: Callable[[], Any]) -> list[Draw]:
 
 @dataclass
 class Expectation:
-    """The exact expectation of a function of normal and uniform draws.
+    """The exact expectation of a function of normal and uniform draws and of coins, which are enumerated.
 
     Args:
         draws: as recorded; a call that draws otherwise is still served, coordinate by coordinate.
-        order: nodes of the rule.
-        tensor: use the full tensor grid instead of moving all coordinates together.
+        order: nodes of the rule that moves all coordinates together.
+        tensor: use the full tensor grid instead, laid anew over the draws of every call.
     """
 
     draws: Sequence[Draw]
@@ -139,12 +149,16 @@ class Expectation:
 
     def expectation(self, call: Callable[[], Tensor]) -> Tensor:
         """Weighted mean of ``call()`` over the nodes."""
-        rules = self._grid() if self.tensor else self._together()
+        rules = self._grid(record(call)) if self.tensor else self._together()
         total: Tensor | None = None
         for weight, supply in rules:
-            with Intercept(supply):
+            with Intercept(supply) as mode:
                 out = call()
-            total = weight * out if total is None else total + weight * out
+            weight *= mode.odds
+            if weight == 0.0 and total is not None:
+                continue  # coins that never fall so; the value there may be infinite
+            part = torch.zeros_like(out) if weight == 0.0 else weight * out
+            total = part if total is None else total + part
         assert total is not None
         return total
 
@@ -163,18 +177,22 @@ class Expectation:
 
         return [(float(weights[q]), supplier(q)) for q in range(self.order)]
 
-    def _grid(self) -> list[tuple[float, Callable[[int, Draw], Tensor | None]]]:
-        z, w = np.polynomial.hermite_e.hermegauss(self.order)
+    def _grid(self, draws: Sequence[Draw]) -> list[tuple[float, Callable[[int, Draw], Tensor | None]]]:
+        order = _grid_order(draws)
+        z, w = np.polynomial.hermite_e.hermegauss(order)
         w = w / w.sum()
-        u, v = np.polynomial.legendre.leggauss(self.order)
+        u, v = np.polynomial.legendre.leggauss(order)
         u, v = (u + 1) / 2, v / 2
-        sizes = [math.prod(d.shape) for d in self.draws]
-        kinds = [d.kind for d, n in zip(self.draws, sizes, strict=True) for _ in range(n)]
+        sizes = [math.prod(d.shape) for d in draws]
+        kinds = [d.kind for d, n in zip(draws, sizes, strict=True) for _ in range(n)]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         rules: list[tuple[float, Callable[[int, Draw], Tensor | None]]] = []
-        for picks in itertools.product(range(self.order), repeat=len(kinds)):
-            weight = math.prod(float(w[q] if k == "normal" else v[q]) for q, k in zip(picks, kinds, strict=True))
-            values = [float(z[q] if k == "normal" else u[q]) for q, k in zip(picks, kinds, strict=True)]
+        # the weights of coins come from their probabilities, which only the call shows
+        nodes = {"normal": z, "uniform": u, "coin": np.array([0.0, 1.0])}
+        shares = {"normal": w, "uniform": v, "coin": np.ones(2)}
+        for picks in itertools.product(*(range(len(nodes[k])) for k in kinds)):
+            weight = math.prod(float(shares[k][q]) for q, k in zip(picks, kinds, strict=True))
+            values = [float(nodes[k][q]) for q, k in zip(picks, kinds, strict=True)]
 
             def supply(index: int, draw: Draw, values: list[float] = values) -> Tensor | None:
                 part = values[int(starts[index]) : int(starts[index + 1])]
@@ -213,22 +231,36 @@ def _is_sum(call: Callable[[], Tensor], draws: Sequence[Draw], splits: int = 8) 
 
 
 def exact_rule(call: Callable[[], Tensor], draws: Sequence[Draw]) -> Expectation:
-    """A rule that is exact for ``call``: all coordinates together if it is a sum over them, else a small tensor grid.
+    """A rule that is exact for ``call``: all coordinates together if it is a sum over them, else a small grid.
+
+    Coins are enumerated: all their faces, weighted with the probabilities that the function gives them.
 
     Raises:
-        NotExactError: neither applies, or draws of a law other than normal and uniform.
+        NotExactError: neither applies, or draws of a law other than normal, uniform and Bernoulli.
     """
     kinds = {draw.kind for draw in draws}
-    if not kinds <= {"normal"} and not kinds <= {"uniform"}:
+    if not kinds - {"coin"} <= {"normal"} and not kinds - {"coin"} <= {"uniform"}:
         raise NotExactError(f"it draws noise of kinds {', '.join(sorted(kinds))}, which no exact rule covers")
-    if _is_sum(call, draws):
+    if "coin" not in kinds and _is_sum(call, draws):
         low, high = (Expectation(draws, order).expectation(call).detach().to(torch.float64) for order in (9, 13))
         if torch.allclose(low, high, rtol=1e-8, atol=1e-12):
             return Expectation(draws)
-    count = sum(math.prod(d.shape) for d in draws)
+    _grid_order(draws)
+    return Expectation(draws, tensor=True)
+
+
+def _grid_order(draws: Sequence[Draw]) -> int:
+    """Nodes for each coordinate of a tensor grid of at most 600 points.
+
+    Raises:
+        NotExactError: there are too many coordinates.
+    """
+    coins = sum(math.prod(d.shape) for d in draws if d.kind == "coin")
+    count = sum(math.prod(d.shape) for d in draws) - coins
     for order in (24, 10):
-        if order**count <= 600:
-            return Expectation(draws, order, tensor=True)
+        if order**count * 2**coins <= 600:
+            return order
     raise NotExactError(
         "its expectation over the noise is not a sum over coordinates, and there are too many for a grid"
+        + (f" ({coins} coins to enumerate)" if coins else "")
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from elbo.checking._case import Case
 from elbo.checking._guard import FunctionError
-from elbo.checking._intercept import Draw, Intercept, NotExactError, exact_rule, record
+from elbo.checking._intercept import Draw, Expectation, Intercept, NotExactError, exact_rule, record
 from elbo.checking._sizes import Sizes
 
 TINY = Sizes(B=1, latent=(1,), data=(1,))
@@ -19,6 +19,8 @@ def _irrelevant(case: Case, tensors: Sequence[Tensor]) -> bool:
 
     def at(level: float) -> Tensor:
         def supply(index: int, draw: Draw) -> Tensor | None:
+            if draw.kind == "coin":  # all faces down, or all up
+                return torch.full((math.prod(draw.shape),), float(level > 0.4), dtype=torch.float64)
             if draw.kind not in ("normal", "uniform"):
                 return None
             return torch.linspace(level / 2, level, math.prod(draw.shape) or 1, dtype=torch.float64)
@@ -59,7 +61,8 @@ def settle_noise(case: Case, sizes: Sizes, draw: Callable[[Sizes], Sequence[Tens
         return sizes, True
     case.noisy = "drawn"
     kinds = ", ".join(f"{d.kind}{list(d.shape)}" for d in draws[:4])
-    subject.guard.see(f"it draws noise ({kinds}); the draws were replaced by quadrature nodes")
+    how = "all their faces and by quadrature nodes" if any(d.kind == "coin" for d in draws) else "quadrature nodes"
+    subject.guard.see(f"it draws noise ({kinds}); the draws were replaced by {how}")
     for at, free in ((sizes, True), (TINY, False)):
         inputs = draw(at)
         try:
@@ -71,6 +74,10 @@ def settle_noise(case: Case, sizes: Sizes, draw: Callable[[Sizes], Sequence[Tens
         except FunctionError as error:
             subject.noise, reason = None, str(error)
             continue
-        return at, free and not subject.noise.tensor
+        if free and subject.noise.tensor:
+            continue  # a grid that just fits here would not fit where an axis is longer
+        if not free:
+            subject.noise = Expectation(draws, tensor=True)
+        return at, free
     case.undecided = f"the expectation over its noise is not known exactly: {reason}"
     return sizes, True

@@ -72,9 +72,56 @@ def test_uniform_noise_is_integrated_by_legendre_nodes():
     assert Expectation(record(loss)).expectation(loss).item() == pytest.approx(6 * (math.e - 1), rel=1e-12)
 
 
-def test_coins_have_no_exact_rule():
-    def loss():
-        return torch.bernoulli(torch.full(SHAPE, 0.5)).sum()
+def test_coins_are_enumerated_with_their_own_probabilities():
+    p = torch.tensor([[0.3, 0.9, 0.5], [0.0, 1.0, 0.25]], dtype=torch.float64)
 
-    with pytest.raises(NotExactError, match="coin"):
-        exact_rule(loss, record(loss))
+    def loss():
+        return (torch.bernoulli(p).sum() + 1.0) ** 2
+
+    exact = (1 + p.sum()) ** 2 + (p * (1 - p)).sum()
+    assert exact_rule(loss, record(loss)).expectation(loss).item() == pytest.approx(exact.item(), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: torch.nn.functional.dropout(x, 0.2),
+        lambda x: x * torch.bernoulli(torch.full_like(x, 0.8)) / 0.8,
+        lambda x: x * torch.empty_like(x).bernoulli_(0.8) / 0.8,
+        lambda x: x * td.Bernoulli(probs=torch.full_like(x, 0.8)).sample() / 0.8,
+        lambda x: torch.native_dropout(x, 0.2, True)[0],
+    ],
+)
+def test_dropout_has_its_exact_mean_however_it_is_written(draw):
+    x = torch.linspace(-1.0, 2.0, 4, dtype=torch.float64)
+
+    def loss():
+        return (draw(x) ** 2).sum()
+
+    rule = exact_rule(loss, record(loss))
+    assert rule.expectation(loss).item() == pytest.approx((x**2).sum().item() / 0.8, rel=1e-12)
+
+
+def test_a_coin_whose_chance_depends_on_another_is_weighted_along_its_path():
+    def loss():
+        first = torch.bernoulli(torch.tensor(0.25, dtype=torch.float64))
+        return first * 2 + torch.bernoulli(0.5 + 0.4 * first)
+
+    assert exact_rule(loss, record(loss)).expectation(loss).item() == pytest.approx(0.5 + 0.6, rel=1e-13)
+
+
+def test_coins_and_normal_noise_share_a_grid():
+    def loss():
+        coin = torch.bernoulli(torch.tensor(0.25, dtype=torch.float64))
+        return coin * torch.randn((), dtype=torch.float64) ** 2
+
+    assert exact_rule(loss, record(loss)).expectation(loss).item() == pytest.approx(0.25, rel=1e-12)
+
+
+def test_many_coins_and_other_laws_have_no_exact_rule():
+    for draw, words in (
+        (lambda: torch.bernoulli(torch.full((20,), 0.5)).prod(), "20 coins"),
+        (lambda: torch.multinomial(torch.ones(SHAPE), 1).sum(), "other"),
+    ):
+        with pytest.raises(NotExactError, match=words):
+            exact_rule(draw, record(draw))

@@ -52,8 +52,7 @@ def judge(case: Case) -> None:
     if fitted is None:
         unexplained(case, sizes)
         return
-    if free:
-        scale(case, fitted)
+    scale(case, fitted)
     order = fitted.term.order
     case.adopted["arguments"] = ", ".join(("mean", "spread")[order.index(i)] for i in range(2))
     if order != (0, 1):
@@ -274,7 +273,7 @@ def maps(case: Case, fitted: object) -> None:
     roles = [mean, s]
     value = case.attempt(*[roles[term.order.index(i)] for i in range(2)])
     if value is None:
-        case.not_seen("a (B, C, H, W) latent: the function raises there")
+        case.not_seen("a (B, C, H, W) latent: the function raises there, or its noise has no exact expectation")
         return
     spread = spread_of(fitted)  # type: ignore[arg-type]
     total = float(0.5 * (mean**2 + spread.variance(s) - spread.log_variance(s) - 1).sum())

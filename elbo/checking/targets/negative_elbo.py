@@ -103,9 +103,8 @@ def _judge_fitted(case: Case, layout: Layout, sizes: _sizes.Sizes, kl: Fitted, n
     ):
         case.find("argument-order", f"the arguments are read as {case.adopted['arguments']}")
     case.adopted["likelihood"] = nll.term.form.adopted["likelihood"]
-    if free:
-        scale(case, kl, with_data)
-        scale(case, nll, with_latent)
+    scale(case, kl, with_data)
+    scale(case, nll, with_latent)
     floor = not kl.term.slips and judge_floor(case, kl, with_data)
     judge_slips(case, kl, RIGHT.split(" + ", 1)[1].split(",")[0])
     judge_nll_slips(case, nll)
