@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from elbo.divergences._array import Array
+from elbo.divergences._threads import for_each
 
 Value = Callable[..., Array]
 Partials = Callable[..., Sequence[Array | None]]
@@ -145,8 +146,11 @@ def elementwise(
                 result = np.broadcast_to(result, common.shape).copy()
             return torch.from_numpy(result)
         out = like.new_empty(common.shape)
-        for *pieces, block in _blocks([*arrays, out.numpy()], common.shape, block_bytes(out.element_size())):
-            block[...] = value(*pieces)
+
+        def fill(blocks: list[Array]) -> None:
+            blocks[-1][...] = value(*blocks[:-1])
+
+        for_each(_blocks([*arrays, out.numpy()], common.shape, block_bytes(out.element_size())), fill)
         return out
 
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -199,11 +203,14 @@ def elementwise(
             ]
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
         targets = [product.numpy() for product in products if product is not None]
-        for blocks in _blocks([*arrays, g, *targets], g.shape, block_bytes(g.itemsize)):
+
+        def fill(blocks: list[Array]) -> None:
             pieces, factor, outs = blocks[: len(arrays)], blocks[len(arrays)], blocks[len(arrays) + 1 :]
             slopes = partials(*pieces, needs=needs)
             for slope, out in zip((s for s, need in zip(slopes, needs, strict=True) if need), outs, strict=True):
                 np.multiply(0.0 if slope is None else slope, factor, out=out)
+
+        for_each(_blocks([*arrays, g, *targets], g.shape, block_bytes(g.itemsize)), fill)
         return products
 
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
