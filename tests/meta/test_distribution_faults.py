@@ -30,7 +30,7 @@ def naive_slope(u: torch.Tensor, kappa: torch.Tensor, m: int) -> torch.Tensor:
 @pytest.mark.parametrize("m,kappa,naive", [(3, 2.0, 0.12015), (5, 2.0, 0.12767), (10, 10.0, 0.02600)])
 def test_gradient_that_forgets_the_acceptance_is_found_biased(m, kappa, naive):
     got, want = expected_slope(m, kappa, naive_slope)
-    assert got == pytest.approx(naive, abs=5e-6)  # as published: CLAIMS C-10
+    assert got == pytest.approx(naive, abs=5e-6)  # what the published code gives
     assert abs(got / want - 1) > 0.07
     got, want = expected_slope(m, kappa, von_mises_fisher_slope)
     assert abs(got / want - 1) < 1e-12

@@ -23,7 +23,6 @@ def claims() -> Iterator[Claim]:
             f"this library's own function for {target} is judged correct, at three seeds",
             "reference",
             partial(_silent, target=target),
-            source="CHECKER.md",
         )
     for name, (target, codes) in TORCH.items():
         yield Claim(
