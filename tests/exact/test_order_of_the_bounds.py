@@ -4,12 +4,13 @@ from math import exp
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from elbo import exact
 from elbo import problems as P
 from elbo import strategies as es
+from elbo._errors import InputValueError
 
 SLACK = 1e-11
 tables = st.integers(2, 6).flatmap(lambda n: st.tuples(es.probability_tables(n), es.probability_tables(n)))
@@ -109,7 +110,12 @@ def check_order(case, ks):
     elbo, evidence, eubo = problem.elbo(x, q), problem.log_evidence(x), problem.eubo(x, q)
     # keep the weights within what the lattice is for
     assume(float(problem.gap(x, q)) < 30)
-    found = exact.iwae_bound(problem, x, q, ks, tolerance=1e-9)
+    try:
+        found = exact.iwae_bound(problem, x, q, ks, tolerance=1e-9)
+    except InputValueError as error:
+        # a quadratic decoder far out: log weights of 1e5 nats, which the lattice refuses by name
+        assert "the grid covers" in str(error)
+        reject()
     assert ks[0] == 1
     assert abs(found.value[0] - elbo) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
     assert abs(found.gap[0] - problem.gap(x, q)) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
