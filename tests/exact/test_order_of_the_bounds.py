@@ -114,7 +114,8 @@ def check_order(case, ks):
         found = exact.iwae_bound(problem, x, q, ks, tolerance=1e-9)
     except InputValueError as error:
         # a quadratic decoder far out: log weights of 1e5 nats, which the lattice refuses by name
-        assert "the grid covers" in str(error)
+        if "the grid covers" not in str(error):
+            raise
         reject()
     assert ks[0] == 1
     assert abs(found.value[0] - elbo) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
