@@ -25,7 +25,9 @@ STEP = 0.22
 CHUNK = 1 << 17
 """Most float64 numbers in one temporary array (1 MiB), whatever K and the batch; a few such arrays live at a time."""
 MAX_ROWS = 40_000
-"""Most points in u: log weights may span about 8000 nats."""
+"""Most points in u at which φ is evaluated: log weights without a gap in them may span 8800 nats."""
+REACH = (60.0, 7.0)
+"""A node moves φ(e^u) by less than e^-60 of its mass while u < -log w - 60, and adds nothing from -log w + 7 on."""
 SWITCH = 2.0
 """Below this u the small-s form is used."""
 
@@ -113,9 +115,9 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
     block = max(1, CHUNK // (b * n))
     total = np.zeros((2, b, len(k)))
 
-    def add(log_phi: Array, psi: Array, s: Array) -> None:
+    def add(log_phi: Array, psi: Array, s: Array, points: Array | float = 1.0) -> None:
         for j, kk in enumerate(k):
-            total[:, :, j] += _integrand(log_phi, psi, s, float(kk)).sum(1).T
+            total[:, :, j] += (_integrand(log_phi, psi, s, float(kk)) * np.reshape(points, (1, -1, 1))).sum(1).T
 
     below = int(np.ceil((SWITCH - _lower_end(delta, laws, float(k.max()))) / STEP))
     for start in range(-below, 0, block):
@@ -129,36 +131,32 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
         # heavy tails: φ stays near one far beyond s = 1, and the difference would lose its digits
         rows = np.flatnonzero((2.0 * psi > s[None, :, None]).any((0, 2)))
         if rows.size:
-            direct = _log_phi_near_one(w, laws, s[rows])
+            direct = _log_phi_near_one(s[None, rows, None] * w[:, None, :], laws)
             log_phi[:, rows] = np.where(2.0 * psi[:, rows] > s[None, rows, None], direct, log_phi[:, rows])
         add(log_phi, psi, s)
 
-    end, block, start = float(-lw.min()) + 5.0, min(block, 24), 0
-    while True:
-        u = SWITCH + STEP * np.arange(start, start + block)
+    end, block = float(-lw.min()) + 5.0, min(block, 24)
+    index, points = lattice(np.append(lw[(laws > 0).any(2)], -SWITCH), SWITCH)
+    for first in range(0, len(index), block):
+        u = SWITCH + STEP * index[first : first + block]
         s = np.exp(np.minimum(u, 690.0))
         with np.errstate(over="ignore", divide="ignore"):
-            sw = s[None, :, None] * w[:, None, :] if u[-1] < 690.0 else _product(u, lw)
+            sw = product(u, lw) if u[-1] > 690.0 else s[None, :, None] * w[:, None, :]
             log_phi = np.log(_weighted(np.exp(-sw), laws))
         rows = np.flatnonzero((log_phi > -0.7).any((0, 2)))
         if rows.size:
-            log_phi[:, rows] = np.where(log_phi[:, rows] > -0.7, _log_phi_near_one(w, laws, s[rows]), log_phi[:, rows])
+            log_phi[:, rows] = np.where(log_phi[:, rows] > -0.7, _log_phi_near_one(sw[:, rows], laws), log_phi[:, rows])
         log_phi = np.maximum(log_phi, -1e4)
-        add(log_phi, np.minimum(log_phi + s[None, :, None], 1e4), s)
-        start += block
+        add(log_phi, np.minimum(log_phi + s[None, :, None], 1e4), s, points[first : first + block])
         # φ decreases, and beyond ``end`` it is zero: this bounds what is left
-        rest = max(end - SWITCH - STEP * start, 0.0) + 1.0
+        rest = max(end - u[-1] - STEP * points[: first + block][-1], 0.0) + 1.0
         above = np.exp(np.maximum(np.outer(log_phi[:, -1, 0], k), -800.0)) * rest
         if (above <= 1e-17).all():
             break
-        if start > MAX_ROWS:
-            raise InputValueError(
-                f"the log weights span {float(lw.max() - lw.min()):.4g} nats, more than the {STEP * MAX_ROWS:.0f} that "
-                "the grid covers; choose a q nearer to the posterior, or drop states whose weight is negligible"
-            )
+        check_rows(first + block, lw)
     gap = STEP * total
     # |F(u + iθ)| <= φ(s cos θ)^K + e^{-K s cos θ}, and <= 2 K s for small s: its integral is below 2 (range + 2)
-    span = 2.0 * (STEP * start + SWITCH + float(np.log(k.max())) + 4.0)
+    span = 2.0 * (max(end, u[-1]) + SWITCH + float(np.log(k.max())) + 4.0)
     discretisation = 2.0 * span * np.exp(-2 * np.pi * 1.5 / STEP)
     # rounding of ψ is relative, hence that of the sum too; above ``SWITCH`` the two terms are subtracted
     subtracted = 16 * EPS * np.exp(-np.minimum(k * np.exp(SWITCH), 800.0))
@@ -166,15 +164,43 @@ def _integral(lw: Array, w: Array, laws: Array, drift: Array, k: Array) -> tuple
     return gap, lost + above + discretisation * np.minimum(1.0, gap[0]) + relative * gap[0] + subtracted
 
 
-def _product(u: Array, lw: Array) -> Array:
-    """s w = e^(u + log w) where s or w alone would overflow."""
+def lattice(lw: Array, start: float) -> tuple[Array, Array]:
+    """Points j = 0, 1, 2, ... of u = start + STEP j at which φ is evaluated, and for how many points each stands.
+
+    Far from -log w of every node φ does not move, so that one point stands for the whole plateau and the sum stays that
+    over the full lattice, however many nats the log weights span. Before the first plateau no point is left out.
+    """
+    depth = np.sort(-lw)
+    first = np.floor((depth - REACH[0] - start) / STEP)
+    last = np.ceil((depth + REACH[1] - start) / STEP)
+    opens = np.concatenate([[True], first[1:] > last[:-1]])
+    starts, ends = first[opens], last[np.concatenate([opens[1:], [True]])]
+    starts[0] = 0.0
+    opened = np.append(0.0, np.cumsum(ends - starts + 1)[:-1])
+    kept = opened <= MAX_ROWS
+    index = np.concatenate(
+        [np.arange(a, min(b, a + MAX_ROWS) + 1) for a, b in zip(starts[kept], ends[kept], strict=True)]
+    )
+    return index, np.diff(index, append=index[-1] + 1)
+
+
+def check_rows(evaluated: int, lw: Array) -> None:
+    """Refuse to go on where the integrand is not negligible after ``MAX_ROWS`` points."""
+    if evaluated > MAX_ROWS:
+        raise InputValueError(
+            f"the log weights span {float(np.ptp(lw)):.4g} nats without a gap, more than the {STEP * MAX_ROWS:.0f} "
+            "that the grid covers; choose a q nearer to the posterior, or drop states whose weight is negligible"
+        )
+
+
+def product(u: Array, lw: Array) -> Array:
+    """s w = e^(u + log w) at ``[b, rows, n]``, where s or w alone would overflow or underflow."""
     return np.asarray(np.exp(np.clip(u[None, :, None] + lw[:, None, :], -745.0, 700.0)))
 
 
-def _log_phi_near_one(w: Array, laws: Array, s: Array) -> Array:
-    """log φ with its relative accuracy where φ is near one."""
-    with np.errstate(over="ignore"):
-        shrink = _weighted(np.expm1(-s[None, :, None] * w[:, None, :]), laws)
+def _log_phi_near_one(sw: Array, laws: Array) -> Array:
+    """log φ with its relative accuracy where φ is near one, from s w ``[b, rows, n]``."""
+    shrink = _weighted(np.expm1(-sw), laws)
     return np.asarray(np.log1p(np.maximum(shrink, -1.0 + 1e-16)))
 
 

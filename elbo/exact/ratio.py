@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elbo._errors import InputValueError
-from elbo.exact._transform import CHUNK, MAX_ROWS, STEP, log_mean_weight
+from elbo.exact._transform import CHUNK, STEP, check_rows, lattice, log_mean_weight, product
 from elbo.exact.quadrature import EPS
 
 Array = NDArray[Any]
@@ -69,11 +69,13 @@ def ratio_moments(
     if not (np.isfinite(g).all() and np.isfinite(lw).all()):
         raise InputValueError("a value or a log weight is not finite at a node of positive probability")
     mean, covariance, size = _moments(lw, law, g, int(k), power)
-    mean_error = 64 * EPS * size
+    # w at a node of depth d = -log w is known to d ulps, and the kernel is integrated around u = d
+    rounding = 4 * EPS * (64 + float(np.ptp(lw)))
+    mean_error = rounding / 4 * size
     covariance_error = (
-        256 * EPS * np.outer(size, size)
+        rounding * np.outer(size, size)
         if power > 1
-        else 256 * EPS * np.sqrt(np.outer(covariance.diagonal(), covariance.diagonal()))
+        else rounding * np.sqrt(np.outer(covariance.diagonal(), covariance.diagonal()))
         + 256 * EPS * np.outer(mean_error, size)
     )
     if coarse is not None:
@@ -122,16 +124,17 @@ def _integrals(lw: Array, law: Array, g: Array, k: int, power: int, second: bool
     first, upper = np.zeros(p), np.zeros(pairs.shape[1])
     block = max(1, min(64, CHUNK // len(lw)))
     # below: M is at most t^m E[w^m |g|]; 1e-18 of what lies around t = 1/K
-    u, count = -np.log(k) - 42.0 / min(power, 2), 0
+    start = -np.log(k) - 42.0 / min(power, 2)
     width = float(-lw.min()) + 5.0
     w = np.exp(lw)
-    while True:
-        t = np.exp(u + STEP * np.arange(block))
-        with np.errstate(over="ignore", invalid="ignore"):
-            tw = t[:, None] * w
-            decay = np.exp(-np.minimum(tw, 800.0))
-            powers = np.where(tw < 800.0, tw, 0.0) ** power
-            kernel = powers * decay
+    # on a plateau of φ the kernel is zero: the points that it stands for add nothing
+    index, _ = lattice(lw, start)
+    for i in range(0, len(index), block):
+        u = start + STEP * index[i : i + block]
+        tw = product(u, lw[None])[0] if u[-1] > 690.0 else np.exp(u)[:, None] * w
+        decay = np.exp(-np.minimum(tw, 800.0))
+        powers = np.where(tw < 800.0, tw, 0.0) ** power
+        kernel = powers * decay
         shrink = -np.expm1(-np.minimum(tw, 800.0)) @ law
         log_phi = np.log1p(-np.minimum(shrink, 1.0 - 1e-16))
         # for large t, 1 - shrink has no digits left
@@ -143,12 +146,9 @@ def _integrals(lw: Array, law: Array, g: Array, k: int, power: int, second: bool
             upper += k * (q * np.exp((k - 1) * log_phi)[:, None]).sum(0)
             cross = m[:, rows] * m[:, columns]
             upper += float(k) * (k - 1) * (cross * np.exp((k - 2) * log_phi)[:, None]).sum(0)
-        u += STEP * block
-        count += block
-        if np.exp(max(k * log_phi[-1], -800.0)) * max(width - u, 1.0) <= 1e-19 or u > width + 5.0:
+        if np.exp(max(k * log_phi[-1], -800.0)) * max(width - u[-1], 1.0) <= 1e-19:
             break
-        if count > MAX_ROWS:
-            raise InputValueError(f"the log weights span {float(np.ptp(lw)):.4g} nats, more than the grid covers")
+        check_rows(i + block, lw)
     square = np.zeros((p, p))
     if second:
         square[rows, columns] = square[columns, rows] = STEP * upper / factorial(2 * power - 1)

@@ -4,13 +4,12 @@ from math import exp
 
 import pytest
 import torch
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from elbo import exact
 from elbo import problems as P
 from elbo import strategies as es
-from elbo._errors import InputValueError
 
 SLACK = 1e-11
 tables = st.integers(2, 6).flatmap(lambda n: st.tuples(es.probability_tables(n), es.probability_tables(n)))
@@ -108,15 +107,9 @@ def test_states_without_mass_leave_the_order(drawn, k):
 def check_order(case, ks):
     problem, x, q = case
     elbo, evidence, eubo = problem.elbo(x, q), problem.log_evidence(x), problem.eubo(x, q)
-    # keep the weights within what the lattice is for
-    assume(float(problem.gap(x, q)) < 30)
-    try:
-        found = exact.iwae_bound(problem, x, q, ks, tolerance=1e-9)
-    except InputValueError as error:
-        # a quadratic decoder far out: log weights of 1e5 nats, which the lattice refuses by name
-        if "the grid covers" not in str(error):
-            raise
-        reject()
+    # farther from the posterior K = 2 feels log weights of more than the 8800 nats that the lattice covers
+    assume(float(problem.gap(x, q)) < 8)
+    found = exact.iwae_bound(problem, x, q, ks, tolerance=1e-9)
     assert ks[0] == 1
     assert abs(found.value[0] - elbo) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
     assert abs(found.gap[0] - problem.gap(x, q)) <= found.error_bound[0] + SLACK * (1 + found.gap[0])
@@ -156,7 +149,6 @@ def test_every_kind_of_problem_is_ordered(kind):
     @settings(max_examples=8)
     @given(es.problems(kind))
     def check(case):
-        assume(float(case.problem.gap(case.x, case.q)) < 30)
         check_order(case, [1, 2, 3, 64])
 
     check()
