@@ -16,6 +16,7 @@ from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import itakura_saito, itakura_saito_of
+from elbo.divergences._products import product_difference
 from elbo.divergences._registry import register
 from elbo.divergences._rowwise import rowwise
 from elbo.divergences._stirling import bregman, curvature, slope_difference
@@ -51,7 +52,7 @@ gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=4)
 
 def _beta(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
     da, db, total1, total2 = a2 - a1, b2 - b1, a1 + b1, a2 + b2
-    w = a1 * db - b1 * da
+    w = product_difference(a1, b2, b1, a2)
     one = itakura_saito_of(w / (total1 * a2), a1 * total2 / (total1 * a2))
     two = itakura_saito_of(-w / (total1 * b2), b1 * total2 / (total1 * b2))
     return a2 * one + b2 * two + (bregman(a1, a2, da) + bregman(b1, b2, db) - bregman(total1, total2, da + db))
@@ -59,7 +60,7 @@ def _beta(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
 
 def _beta_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[bool]) -> Slopes:
     da, db, total1, total2 = a2 - a1, b2 - b1, a1 + b1, a2 + b2
-    w = a1 * db - b1 * da
+    w = product_difference(a1, b2, b1, a2)
     common_q = (da + db) * curvature(total1)
     common_p = slope_difference(total1, total2, da + db)
     return (
@@ -77,20 +78,27 @@ def _log(d: Array, ratio: Array) -> Array:
 beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=4)
 
 
+def _shares(q: Array, p: Array, d: Array, total_q: Array, total_p: Array, drift: Array) -> tuple[Array, Array]:
+    """eᵢ and 1 + eᵢ: from the differences where their products are the smaller, since the larger ones cancel."""
+    mine, theirs = q * total_p, total_q * p
+    rise, fall = q * drift, total_q * d
+    e = xp.where(abs(rise) + abs(fall) < mine + theirs, rise - fall, mine - theirs) / theirs
+    return e, mine / theirs
+
+
 def _dirichlet(q: Array, p: Array) -> Array:
     d, total_q, total_p = p - q, xp.row_sum(q), xp.row_sum(p)
     drift = xp.row_sum(d)
-    e = (q * drift - total_q * d) / (total_q * p)
-    shape = p * itakura_saito_of(e, q * total_p / (total_q * p))
+    shape = p * itakura_saito_of(*_shares(q, p, d, total_q, total_p, drift))
     return xp.row_sum(shape + bregman(q, p, d)) - bregman(total_q, total_p, drift)
 
 
 def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     d, total_q, total_p = p - q, xp.row_sum(q), xp.row_sum(p)
     drift = xp.row_sum(d)
-    e = (q * drift - total_q * d) / (total_q * p)
+    e, share = _shares(q, p, d, total_q, total_p, drift)
     by_q = e * p / q - d * curvature(q) + drift * curvature(total_q) if needs[0] else None
-    log = _log(e, q * total_p / (total_q * p))
+    log = _log(e, share)
     by_p = slope_difference(q, p, d) - slope_difference(total_q, total_p, drift) - log if needs[1] else None
     return by_q, by_p
 
