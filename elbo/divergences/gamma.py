@@ -16,7 +16,7 @@ from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import itakura_saito, itakura_saito_of
-from elbo.divergences._products import product_difference
+from elbo.divergences._products import product_difference, rounding_error
 from elbo.divergences._registry import register
 from elbo.divergences._rowwise import rowwise
 from elbo.divergences._stirling import bregman, curvature, slope_difference
@@ -78,25 +78,25 @@ def _log(d: Array, ratio: Array) -> Array:
 beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=4)
 
 
-def _shares(q: Array, p: Array, d: Array, total_q: Array, total_p: Array, drift: Array) -> tuple[Array, Array]:
-    """eᵢ and 1 + eᵢ: from the differences where their products are the smaller, since the larger ones cancel."""
+def _shares(q: Array, p: Array, total_q: Array, total_p: Array) -> tuple[Array, Array]:
+    """eᵢ and 1 + eᵢ. Because Σ βᵢ eᵢ = 0, what the totals have lost in rounding is seen in that sum, and taken out."""
     mine, theirs = q * total_p, total_q * p
-    rise, fall = q * drift, total_q * d
-    e = xp.where(abs(rise) + abs(fall) < mine + theirs, rise - fall, mine - theirs) / theirs
-    return e, mine / theirs
+    e = ((mine - theirs) + (rounding_error(q, total_p, mine) - rounding_error(p, total_q, theirs))) / theirs
+    share = mine / theirs
+    return e - xp.row_sum(p * e) / total_p * share, share
 
 
 def _dirichlet(q: Array, p: Array) -> Array:
     d, total_q, total_p = p - q, xp.row_sum(q), xp.row_sum(p)
     drift = xp.row_sum(d)
-    shape = p * itakura_saito_of(*_shares(q, p, d, total_q, total_p, drift))
+    shape = p * itakura_saito_of(*_shares(q, p, total_q, total_p))
     return xp.row_sum(shape + bregman(q, p, d)) - bregman(total_q, total_p, drift)
 
 
 def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     d, total_q, total_p = p - q, xp.row_sum(q), xp.row_sum(p)
     drift = xp.row_sum(d)
-    e, share = _shares(q, p, d, total_q, total_p, drift)
+    e, share = _shares(q, p, total_q, total_p)
     by_q = e * p / q - d * curvature(q) + drift * curvature(total_q) if needs[0] else None
     log = _log(e, share)
     by_p = slope_difference(q, p, d) - slope_difference(total_q, total_p, drift) - log if needs[1] else None
