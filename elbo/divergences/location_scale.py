@@ -10,6 +10,7 @@ Every term is non-negative; the brace of the Gumbel form is the Bregman divergen
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,12 +19,22 @@ from torch.distributions import Cauchy, Gumbel, Laplace, Pareto, Uniform
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._kernels import entropy_term, itakura_saito, log_quotient, phi
+from elbo.divergences._kernels import itakura_saito, itakura_saito_of, log_quotient, log_remainder_brief, phi
+from elbo.divergences._log_gamma import PSI_2, log_gamma_from_rise, rise, rise_slope
 from elbo.divergences._registry import register
-from elbo.divergences._stirling import bregman, slope_difference
+from elbo.divergences._stirling import slope_difference
 
 Slopes = tuple[Array | None, ...]
-PSI_2 = 1.0 - 0.5772156649015329  # ψ(2) = 1 − γ
+
+
+def phi_brief(y: Array) -> Array:
+    """Φ(y) in float64, as far as float32 is to be told."""
+    value = xp.expm1(y) - y
+    return xp.replaced(value, abs(y) < 1e-3, _phi_near, y)
+
+
+def _phi_near(y: Array) -> Array:
+    return y * y * (0.5 + y * (1.0 / 6.0 + y * (1.0 / 24.0)))
 
 
 def _laplace(m1: Array, b1: Array, m2: Array, b2: Array) -> Array:
@@ -65,40 +76,49 @@ def _cauchy_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[b
 cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl")
 
 
-def _log_gamma_of(ratio: Array, r: Array) -> Array:
-    """log Γ(1 + ρ), ρ = 1 + r, relative to its size at ρ = 1, where it vanishes."""
-    two = 2.0 + 0.0 * r
-    return PSI_2 * r + bregman(two, ratio + 1.0, r) + entropy_term(ratio + 1.0, two, -r)
-
-
 def log_gamma_excess(ratio: Array, r: Array, gap: Array) -> Array:
     """Φ(gap + log Γ(1 + ρ)) + log Γ(ρ) + γ (ρ − 1), where r = ρ − 1."""
-    one = 1.0 + 0.0 * r
-    return phi(gap + _log_gamma_of(ratio, r)) + bregman(one, ratio, r) + entropy_term(ratio, one, -r)
+    lift = rise(ratio, r)
+    return phi(gap + log_gamma_from_rise(ratio, r, lift)) + (lift + itakura_saito_of(r, ratio))
 
 
-def log_gamma_slopes(ratio: Array, r: Array, gap: Array) -> tuple[Array, Array]:
+def log_gamma_excess_single(ratio: Array, r: Array, gap: Array) -> Array:
+    """The same from float32 numbers, in float64."""
+    lift = rise(ratio, r, brief=True)
+    return phi_brief(gap + (PSI_2 * r + lift)) + (lift + log_remainder_brief(ratio))
+
+
+def log_gamma_slopes(ratio: Array, r: Array, gap: Array, *, brief: bool = False) -> tuple[Array, Array]:
     """The derivatives of ``log_gamma_excess`` by ρ and by the gap."""
-    one, two = 1.0 + 0.0 * r, 2.0 + 0.0 * r
-    log_gamma = torch.lgamma(1.0 + ratio) if isinstance(ratio, Tensor) else _log_gamma_of(ratio, r)
-    growth = xp.expm1(gap + log_gamma)
-    psi = PSI_2 + slope_difference(two, 1.0 + ratio, r) + xp.log1p(r / 2.0)
-    low = xp.where(r < -0.5, xp.log(ratio), xp.log1p(r))
-    return psi * growth + slope_difference(one, ratio, r) + low, growth
+    if isinstance(ratio, Tensor):  # a graph may be recorded: written with functions that autograd knows
+        one = torch.ones_like(r)
+        growth = xp.expm1(gap + torch.lgamma(1.0 + ratio))
+        slope = slope_difference(one + one, 1.0 + ratio, r) + xp.log1p(r / 2.0)
+    else:
+        growth = xp.expm1(gap + log_gamma_from_rise(ratio, r, rise(ratio, r, brief=brief)))
+        slope = rise_slope(ratio, r, brief=brief)
+    return (PSI_2 + slope) * growth + (slope + r / ratio), growth
 
 
 def _gumbel(m1: Array, b1: Array, m2: Array, b2: Array) -> Array:
     return log_gamma_excess(b1 / b2, (b1 - b2) / b2, (m2 - m1) / b2)
 
 
-def _gumbel_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[bool]) -> Slopes:
-    ratio, gap = b1 / b2, (m2 - m1) / b2
-    by_ratio, growth = log_gamma_slopes(ratio, (b1 - b2) / b2, gap)
-    by_mean = growth / b2
-    return -by_mean, by_ratio / b2, by_mean, -(by_ratio * ratio + growth * gap) / b2
+def _gumbel_single(m1: Array, b1: Array, m2: Array, b2: Array) -> Array:
+    return log_gamma_excess_single(b1 / b2, (b1 - b2) / b2, (m2 - m1) / b2)
 
 
-gumbel_kl = elementwise(_gumbel, _gumbel_slopes, "gumbel_kl", double=True, width=4)
+def _gumbel_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[bool], *, brief: bool = False) -> Slopes:
+    inverse = 1.0 / b2
+    ratio, gap = b1 * inverse, (m2 - m1) * inverse
+    by_ratio, growth = log_gamma_slopes(ratio, (b1 - b2) * inverse, gap, brief=brief)
+    by_mean, by_spread = growth * inverse, by_ratio * inverse
+    return -by_mean, by_spread, by_mean, -(by_spread * ratio + by_mean * gap)
+
+
+gumbel_kl = elementwise(
+    _gumbel, _gumbel_slopes, "gumbel_kl", double=True, single=(_gumbel_single, partial(_gumbel_slopes, brief=True))
+)
 
 
 def _pareto(x1: Array, a1: Array, x2: Array, a2: Array) -> Array:

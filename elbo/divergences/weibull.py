@@ -11,6 +11,7 @@ with r = log(b E X / a), B the Bregman divergence of log Γ(a) − a log a + a, 
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,9 +21,10 @@ from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import entropy_term, exp_remainder, itakura_saito, log_quotient, phi
+from elbo.divergences._log_gamma import PSI_2
 from elbo.divergences._registry import register
 from elbo.divergences._stirling import bregman, slope_difference, stirling_remainder
-from elbo.divergences.location_scale import PSI_2, log_gamma_excess, log_gamma_slopes, logarithm
+from elbo.divergences.location_scale import log_gamma_excess, log_gamma_excess_single, log_gamma_slopes, logarithm
 
 Slopes = tuple[Array | None, ...]
 EULER = 0.5772156649015329
@@ -32,13 +34,23 @@ def _weibull(k1: Array, l1: Array, k2: Array, l2: Array) -> Array:
     return log_gamma_excess(k2 / k1, (k2 - k1) / k1, k2 * log_quotient(l1, l2, l1 - l2))
 
 
-def _weibull_slopes(k1: Array, l1: Array, k2: Array, l2: Array, needs: Sequence[bool]) -> Slopes:
-    log = logarithm(l1, l2)
-    by_ratio, by_gap = log_gamma_slopes(k2 / k1, (k2 - k1) / k1, k2 * log)
-    return -by_ratio * k2 / (k1 * k1), by_gap * k2 / l1, by_ratio / k1 + by_gap * log, -by_gap * k2 / l2
+def _weibull_single(k1: Array, l1: Array, k2: Array, l2: Array) -> Array:
+    return log_gamma_excess_single(k2 / k1, (k2 - k1) / k1, k2 * log_quotient(l1, l2, l1 - l2))
 
 
-weibull_kl = elementwise(_weibull, _weibull_slopes, "weibull_kl", double=True, width=4)
+def _weibull_slopes(
+    k1: Array, l1: Array, k2: Array, l2: Array, needs: Sequence[bool], *, brief: bool = False
+) -> Slopes:
+    log, inverse = logarithm(l1, l2), 1.0 / k1
+    ratio = k2 * inverse
+    by_ratio, by_gap = log_gamma_slopes(ratio, (k2 - k1) * inverse, k2 * log, brief=brief)
+    by_p, by_scale = by_ratio * inverse, by_gap * k2
+    return -by_p * ratio, by_scale / l1, by_p + by_gap * log, -by_scale / l2
+
+
+weibull_kl = elementwise(
+    _weibull, _weibull_slopes, "weibull_kl", double=True, single=(_weibull_single, partial(_weibull_slopes, brief=True))
+)
 
 
 def _product_less_one(x: Array, y: Array) -> Array:
