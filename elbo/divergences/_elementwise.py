@@ -6,6 +6,7 @@ derivatives, each written so that it keeps its digits. On the CPU, without a gra
 NumPy a block at a time: the intermediates stay in the processor's cache and cost no memory worth the name.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,12 +16,14 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from elbo.divergences._array import Array
+from elbo.divergences._compiled import kernel
 from elbo.divergences._threads import for_each
 
 Value = Callable[..., Array]
 Partials = Callable[..., Sequence[Array | None]]
 
 BLOCK = 131_072  # bytes of one array: a handful of intermediates fit into a second-level cache of 1 MB
+PIECE = 1 << 20  # bytes of one array that a thread takes at a time, a multiple of BLOCK
 SMALL = 8_192  # elements: up to here the slopes are computed with the value, and kept
 DTYPES = (torch.float64, torch.float32)
 
@@ -28,6 +31,14 @@ DTYPES = (torch.float64, torch.float32)
 def transformed() -> bool:
     """Whether ``torch.func`` or ``torch.compile`` is tracing us (then values cannot be looked at)."""
     return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def holds_nan(tensor: Tensor) -> bool:
+    """Whether any element of ``tensor`` (none of them negative) is NaN: whether their sum is."""
+    bare = tensor.detach()
+    # torch's threads wait busily after their work, and would keep a processor from the threads of the next blocks
+    total = bare.numpy().sum() if bare.is_cpu and bare.dtype in DTYPES else bare.sum()
+    return math.isnan(total)
 
 
 def _in_numpy(tensor: Tensor) -> bool:
@@ -97,6 +108,7 @@ def elementwise(
     double: bool = False,
     single: tuple[Value, Partials] | None = None,
     width: int = 1,
+    compiled: str | None = None,
 ) -> Callable[..., Tensor]:
     """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
 
@@ -112,6 +124,7 @@ def elementwise(
         single: what stands for ``value`` and ``partials`` where the inputs are float32; it is computed in float64 and
             rounded once, and may be simpler: sixteen digits are not needed.
         width: how many times larger than the inputs the intermediates are (blocks are made smaller by that).
+        compiled: the name of the kernel that does the same in one pass, where it was compiled.
 
     Returns:
         a function of tensors (recorded by autograd) or of NumPy arrays (the bare value).
@@ -124,6 +137,7 @@ def elementwise(
             _by_dtype(partials, _partials_in_double(single[1])),
         )
     widened = double or single is not None
+    fused = None if compiled is None else kernel(compiled)
 
     def block_bytes(itemsize: int) -> int:
         return BLOCK // width * itemsize // 8 if widened else BLOCK // width
@@ -140,17 +154,22 @@ def elementwise(
     def in_numpy(arrays: list[Any], common: Any, like: Tensor) -> Tensor:
         if common.ndim == 0:
             return torch.from_numpy(np.asarray(value(*(array.reshape(1) for array in arrays)))).reshape(())
-        if common.size <= SMALL:
+        if common.size <= SMALL and fused is None:
             result = value(*arrays)
             if result.shape != common.shape:
                 result = np.broadcast_to(result, common.shape).copy()
             return torch.from_numpy(result)
         out = like.new_empty(common.shape)
 
-        def fill(blocks: list[Array]) -> None:
-            blocks[-1][...] = value(*blocks[:-1])
+        def fill(pieces: list[Array]) -> None:
+            if fused is None or not fused.value(pieces[:-1], pieces[-1], value):
+                for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(out.element_size())):
+                    blocks[-1][...] = value(*blocks[:-1])
 
-        for_each(_blocks([*arrays, out.numpy()], common.shape, block_bytes(out.element_size())), fill)
+        if common.size <= SMALL:
+            fill([*arrays, out.numpy()])
+        else:
+            for_each(_blocks([*arrays, out.numpy()], common.shape, PIECE), fill)
         return out
 
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -166,7 +185,7 @@ def elementwise(
         arrays = [tensor.detach().numpy() for tensor in inputs]
         common = np.broadcast(*arrays) if len(arrays) > 1 else arrays[0]
         with np.errstate(all="ignore"):
-            if common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
+            if fused is None and common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
                 ctx.slopes = partials(*arrays, needs=ctx.needs_input_grad)
             return in_numpy(arrays, common, first)
 
@@ -204,13 +223,21 @@ def elementwise(
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
         targets = [product.numpy() for product in products if product is not None]
 
-        def fill(blocks: list[Array]) -> None:
-            pieces, factor, outs = blocks[: len(arrays)], blocks[len(arrays)], blocks[len(arrays) + 1 :]
-            slopes = partials(*pieces, needs=needs)
-            for slope, out in zip((s for s, need in zip(slopes, needs, strict=True) if need), outs, strict=True):
-                np.multiply(0.0 if slope is None else slope, factor, out=out)
+        def fill(pieces: list[Array]) -> None:
+            following = iter(pieces[len(arrays) + 1 :])
+            outs = [next(following) if need else None for need in needs]
+            if fused is not None and fused.products(pieces[: len(arrays)], pieces[len(arrays)], outs):
+                return
+            for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(g.itemsize)):
+                slopes = partials(*blocks[: len(arrays)], needs=needs)
+                wanted = (slope for slope, need in zip(slopes, needs, strict=True) if need)
+                for slope, out in zip(wanted, blocks[len(arrays) + 1 :], strict=True):
+                    np.multiply(0.0 if slope is None else slope, blocks[len(arrays)], out=out)
 
-        for_each(_blocks([*arrays, g, *targets], g.shape, block_bytes(g.itemsize)), fill)
+        if g.size <= SMALL:
+            fill([*arrays, g, *targets])
+        else:
+            for_each(_blocks([*arrays, g, *targets], g.shape, PIECE), fill)
         return products
 
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isnan
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from elbo._errors import Error, InputTypeError, InputValueError
-from elbo.divergences._elementwise import transformed
+from elbo.divergences._elementwise import holds_nan, transformed
 
 Divergence = Callable[..., Tensor]
 
@@ -248,7 +247,7 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
         if isinstance(error, Error):
             raise
         raise _shape_error(q, p) or error from error
-    if not transformed() and isnan(result.detach().sum().item()):
+    if not transformed() and holds_nan(result):
         raise _diagnose(q, p, pair)
     return result
 

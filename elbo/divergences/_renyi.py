@@ -40,7 +40,7 @@ from torch.distributions import (
 from elbo._errors import InputTypeError, InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._elementwise import elementwise, transformed
+from elbo.divergences._elementwise import elementwise, holds_nan, transformed
 from elbo.divergences._kernels import lambda_of, log_quotient
 from elbo.divergences._registry import UnregisteredPairError, _check_kinds, kl
 from elbo.divergences.bernoulli import _same_count, by_logits, given
@@ -244,7 +244,7 @@ def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
         )
     _check_kinds(q, p)
     result = _dispatch(q, p, float(alpha))
-    if not transformed() and math.isnan(result.detach().sum().item()):
+    if not transformed() and holds_nan(result):
         raise InputValueError("a parameter of q or p is NaN or outside its domain")
     return result
 

@@ -10,24 +10,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("elbo", "derivations", "pyproject.toml", "README.md", "LICENSE")
+COPIED = ("elbo", "derivations", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+
+
+def built(folder: Path, **environment: str) -> Path:
+    """A wheel, from a copy so that no build folder is left in the checkout."""
+    source, out = folder / "source", folder / "wheel"
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
+        else:
+            shutil.copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = out.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that no build folder is left in the checkout."""
-    source = tmp_path_factory.mktemp("source")
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, source / name)
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = out.glob("*.whl")
-    return built
+    return built(tmp_path_factory.mktemp("package"))
+
+
+def kernels_in(wheel: Path) -> list[str]:
+    return [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".so", ".pyd"))]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler here")
+def test_the_wheel_holds_the_compiled_kernels(wheel: Path) -> None:
+    (name,) = kernels_in(wheel)
+    assert name.startswith("elbo/divergences/_native.")
+
+
+def test_without_a_compiler_the_formulas_in_python_stand_alone(tmp_path: Path) -> None:
+    assert kernels_in(built(tmp_path, CC="false", CXX="false")) == []
 
 
 def test_the_wheel_holds_the_packages_the_types_and_the_licence(wheel: Path) -> None:

@@ -1,0 +1,6 @@
+from typing import Any
+
+KERNELS: dict[str, int]
+
+def value(number: int, /, *arrays: Any) -> bool: ...
+def products(number: int, /, *arrays: Any) -> bool: ...

@@ -1,0 +1,194 @@
+/* elbo.divergences._native: formulas of the hottest divergences, a vector of elements at a time.
+
+   The formulas are those of the Python modules, which remain what is differentiated twice, traced, batched and run on
+   other devices, and what stands in where this file was not compiled or the processor lacks fused multiply-add. */
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include "arithmetic.h"
+
+#define MOST 4    /* inputs of a kernel */
+#define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
+
+typedef int (*value_of)(const void *const *, void *, long);
+typedef void (*products_of)(const void *const *, const void *, void *const *, long);
+
+struct kernel {
+    const char *name;
+    int inputs;
+    value_of value64, value32;
+    products_of products64, products32;
+};
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define TARGET __attribute__((target("avx2,fma")))
+#define NAMED(f) f##_avx2
+#include "kernels.h"
+#undef TARGET
+#undef NAMED
+#if !defined(__clang__)
+#define WITH_AVX512
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")))
+#define NAMED(f) f##_avx512
+#include "kernels.h"
+#endif
+static const struct kernel *available(void) {
+    __builtin_cpu_init();
+#ifdef WITH_AVX512
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw"))
+        return kernels_avx512;
+#endif
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kernels_avx2 : NULL;
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define TARGET
+#define NAMED(f) f##_neon
+#include "kernels.h"
+static const struct kernel *available(void) { return kernels_neon; }
+#else
+#error "a processor with fused multiply-add and a compiler that vectorises: the formulas in Python stand in"
+#endif
+
+static const struct kernel *table;
+static Py_ssize_t kernels; /* in the table */
+
+/* Buffers of one kernel call: inputs (a single number stands for all), perhaps a gradient, then the outputs. */
+struct call {
+    const struct kernel *kernel;
+    Py_buffer views[2 * MOST + 1];
+    int count;
+    int single; /* float32 */
+    Py_ssize_t size;
+};
+
+static void release(struct call *call) {
+    while (call->count) PyBuffer_Release(&call->views[--call->count]);
+}
+
+/* Opens the buffers of `args` from the second on: those to read, then those to write, None for one not wanted. */
+static int opened(struct call *call, PyObject *args, int gradients) {
+    Py_ssize_t given = PyTuple_Size(args);
+    Py_ssize_t index = given ? PyLong_AsSsize_t(PyTuple_GetItem(args, 0)) : -1;
+    call->count = 0;
+    if (index < 0 || index >= kernels) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "write the number of a kernel, then its arrays");
+        return 0;
+    }
+    call->kernel = &table[index];
+    int reads = call->kernel->inputs + gradients, writes = gradients ? call->kernel->inputs : 1;
+    if (given != 1 + reads + writes) {
+        PyErr_Format(PyExc_ValueError, "%s needs %d arrays, got %zd", call->kernel->name, reads + writes, given - 1);
+        return 0;
+    }
+    call->size = -1;
+    for (int i = 0; i < reads + writes; i++) {
+        PyObject *array = PyTuple_GetItem(args, 1 + i);
+        Py_buffer *view = &call->views[i];
+        if (i >= reads && array == Py_None) {
+            memset(view, 0, sizeof *view);
+            call->count++;
+            continue;
+        }
+        if (PyObject_GetBuffer(array, view, (i < reads ? 0 : PyBUF_WRITABLE) | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
+            release(call);
+            return 0;
+        }
+        call->count++;
+        int single = view->format && !strcmp(view->format, "f");
+        if ((!single && !(view->format && !strcmp(view->format, "d"))) || (i && single != call->single)) {
+            PyErr_SetString(PyExc_TypeError, "the arrays must all hold float64 or all float32");
+            release(call);
+            return 0;
+        }
+        call->single = single;
+        if (i >= reads) call->size = view->len / view->itemsize;
+    }
+    for (int i = 0; i < reads + writes; i++) {
+        Py_ssize_t size = call->views[i].obj ? call->views[i].len / call->views[i].itemsize : call->size;
+        if (size != call->size && !(i < reads && size == 1)) {
+            PyErr_Format(PyExc_ValueError, "array %d has %zd elements, the result %zd", i, size, call->size);
+            release(call);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* A tile filled with the only number of a buffer. */
+static void filled(double *tile, const Py_buffer *view, int single) {
+    if (single)
+        for (int j = 0; j < TILE; j++) ((float *)tile)[j] = *(const float *)view->buf;
+    else
+        for (int j = 0; j < TILE; j++) tile[j] = *(const double *)view->buf;
+}
+
+static int computed(struct call *call, int gradients) {
+    int inputs = call->kernel->inputs, reads = inputs + gradients, vouched = 1;
+    Py_ssize_t itemsize = call->single ? 4 : 8, longest = TILE;
+    double tiles[MOST + 1][TILE], scratch[MOST][TILE];
+    char *starts[2 * MOST + 1];
+    int moves[2 * MOST + 1], whole = 1;
+    for (int i = 0; i < call->count; i++) {
+        const Py_buffer *view = &call->views[i];
+        moves[i] = view->obj && (i >= reads || view->len / view->itemsize == call->size);
+        starts[i] = view->buf;
+        if (!moves[i]) {
+            whole = 0;
+            starts[i] = (char *)(i < reads ? tiles[i] : scratch[i - reads]);
+            if (i < reads) filled(tiles[i], view, call->single);
+        }
+    }
+    if (whole) longest = call->size;
+    for (Py_ssize_t first = 0; first < call->size && vouched; first += longest) {
+        long n = (long)(call->size - first < longest ? call->size - first : longest);
+        void *at[2 * MOST + 1];
+        for (int i = 0; i < call->count; i++) at[i] = starts[i] + (moves[i] ? first * itemsize : 0);
+        const void *const *x = (const void *const *)at;
+        if (gradients)
+            (call->single ? call->kernel->products32 : call->kernel->products64)(x, at[inputs], at + reads, n);
+        else
+            vouched = (call->single ? call->kernel->value32 : call->kernel->value64)(x, at[reads], n);
+    }
+    return vouched;
+}
+
+static PyObject *run(PyObject *args, int gradients) {
+    struct call call;
+    int vouched;
+    if (!opened(&call, args, gradients)) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    vouched = computed(&call, gradients);
+    Py_END_ALLOW_THREADS
+    release(&call);
+    return PyBool_FromLong(vouched);
+}
+
+static PyObject *value(PyObject *self, PyObject *args) { return run(args, 0); }
+static PyObject *products(PyObject *self, PyObject *args) { return run(args, 1); }
+
+static PyMethodDef methods[] = {
+    {"value", value, METH_VARARGS, "value(number, *inputs, out) -> whether all elements are within range; NaN where not"},
+    {"products", products, METH_VARARGS, "products(number, *inputs, gradient, *outs); None for an out not wanted"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", NULL, -1, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__native(void) {
+    table = available();
+    if (!table) {
+        PyErr_SetString(PyExc_ImportError, "the processor has no fused multiply-add");
+        return NULL;
+    }
+    PyObject *module = PyModule_Create(&definition), *names = PyDict_New();
+    if (!module || !names) return NULL;
+    for (kernels = 0; table[kernels].name; kernels++) {
+        PyObject *number = PyLong_FromSsize_t(kernels);
+        if (!number || PyDict_SetItemString(names, table[kernels].name, number) < 0) return NULL;
+        Py_DECREF(number);
+    }
+    if (PyModule_AddObjectRef(module, "KERNELS", names) < 0) return NULL;
+    Py_DECREF(names);
+    return module;
+}
