@@ -87,7 +87,10 @@ def log_remainder_wide(d: Array, low: Array, ratio: Array, *, alone: bool = True
     if alone:  # what the sum of d and 2 has lost
         lost = lost - s / total * (d - (total - 2.0)) * (d + 3.0 * rest)
     near = s * (d + rest) + lost
-    return xp.where(square <= WIDE, near, (d - xp.log(ratio)) + low)
+    less = ratio - 1.0
+    # the logarithm feels what rounding the ratio has lost, 1 + d + low - ratio; `less` itself has lost the bracket
+    lost_by_ratio = (d - less) + ((less + 1.0) - ratio) + low
+    return xp.where(square <= WIDE, near, (d - xp.log(ratio)) + (low - lost_by_ratio / ratio))
 
 
 def log_remainder_brief(ratio: Array) -> Array:

@@ -7,7 +7,7 @@ input is the whole value: Φ for logarithms, Λ for variances, Λ(d) + d²/2 for
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,10 +17,11 @@ from torch.distributions import HalfNormal, LogNormal, Normal
 from elbo._errors import InputTypeError, InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._elementwise import elementwise, transformed
+from elbo.divergences._elementwise import elementwise, holds_nan, transformed
 from elbo.divergences._kernels import log_remainder_brief, log_remainder_wide, phi
 from elbo.divergences._registry import register
 
+SMALLEST = 1e-290  # of a ratio: below it the quotient loses digits, and then vanishes
 Slopes = tuple[Array | None, ...]
 SOURCE = "Kingma and Welling 2014, arXiv 1312.6114, appendix B; any textbook"
 NOTE = (
@@ -63,6 +64,13 @@ def _unless_infinite(value: Array, largest: Array) -> Array:
     return xp.where(abs(value) < math.inf, value, largest)
 
 
+def _unless_extreme(value: Array, ratio: Array, extreme: Callable[[], Array]) -> Array:
+    """``value``, or the ``extreme`` form where it or the ratio that it is made of has over- or underflowed."""
+    if not isinstance(value, Tensor) and np.isfinite(value.sum()) and ratio.min() >= SMALLEST:
+        return value
+    return xp.where((abs(value) < math.inf) & (ratio >= SMALLEST), value, extreme())
+
+
 def _squared(x: Array, y: Array) -> tuple[Array, Array]:
     """x − y, and its square with the rounding of the difference made good."""
     difference = x - y
@@ -101,7 +109,12 @@ def _by_variance(m1: Array, v1: Array, m2: Array, v2: Array) -> Array:
     step = v1 - v2
     d, low = _divided(step, _rounding(v1, v2, step), v2)
     difference, square = _squared(m1, m2)
-    return _unless_infinite(0.5 * (log_remainder_wide(d, low, v1 / v2) + square / v2), d + difference * difference / v2)
+    ratio = v1 / v2
+    return _unless_extreme(
+        0.5 * (log_remainder_wide(d, low, ratio) + square / v2),
+        ratio,
+        lambda: 0.5 * (d - (xp.log(v1) - xp.log(v2)) + difference * (difference / v2)),
+    )
 
 
 def _by_variance_single(m1: Array, v1: Array, m2: Array, v2: Array) -> Array:
@@ -122,8 +135,12 @@ def _by_std(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
     # t·gap/s₂ has three roundings, t·t one and another twice; it may overflow where t·t does not
     squares = d * d + _unless_infinite(t * gap / s2, t * t)
     low_t = _rounding(m1, m2, gap) / s2
-    plain = 0.5 * squares
-    return _unless_infinite(plain + (log_remainder_wide(d, low, s1 / s2, alone=False) + (d * low + t * low_t)), plain)
+    ratio = s1 / s2
+    return _unless_extreme(
+        0.5 * squares + (log_remainder_wide(d, low, ratio, alone=False) + (d * low + t * low_t)),
+        ratio,
+        lambda: 0.5 * squares + (d - (xp.log(s1) - xp.log(s2))),
+    )
 
 
 def _by_std_single(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
@@ -156,8 +173,12 @@ def _std_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[bool
 def _half_by_std(s1: Array, s2: Array) -> Array:
     step = s1 - s2
     d, low = _divided(step, _rounding(s1, s2, step), s2)
-    plain = 0.5 * d * d
-    return _unless_infinite(plain + (log_remainder_wide(d, low, s1 / s2, alone=False) + d * low), plain)
+    square, ratio = 0.5 * d * d, s1 / s2
+    return _unless_extreme(
+        square + (log_remainder_wide(d, low, ratio, alone=False) + d * low),
+        ratio,
+        lambda: square + (d - (xp.log(s1) - xp.log(s2))),
+    )
 
 
 def _half_by_std_single(s1: Array, s2: Array) -> Array:
@@ -183,7 +204,13 @@ standard_by_log_variance = elementwise(
 by_variance = elementwise(
     _by_variance, _variance_slopes, "gaussian_kl_by_variance", single=(_by_variance_single, _variance_slopes)
 )
-by_std = elementwise(_by_std, _std_slopes, "gaussian_kl_by_std", single=(_by_std_single, _std_slopes_single))
+by_std = elementwise(
+    _by_std,
+    _std_slopes,
+    "gaussian_kl_by_std",
+    single=(_by_std_single, _std_slopes_single),
+    compiled="normal_by_std",
+)
 half_by_std = elementwise(_half_by_std, _half_slopes, "half_normal_kl", single=(_half_by_std_single, _half_slopes))
 
 SPREADS = ("log_variance", "variance", "std", "log_std")
@@ -219,7 +246,7 @@ def _check_tensor(name: str, value: object) -> None:
 
 
 def _finish(result: Tensor, event_dims: int, **inputs: Tensor) -> Tensor:
-    if not transformed() and bool(torch.isnan(result.detach().sum())):
+    if not transformed() and holds_nan(result):
         for name, value in inputs.items():
             bad = value.detach()[~torch.isfinite(value.detach())]
             if bad.numel():

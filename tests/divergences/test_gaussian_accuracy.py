@@ -6,12 +6,22 @@ import pytest
 import torch
 from mpmath import mp, mpf
 
-from elbo.divergences import gaussian, kl
+from elbo.divergences import _compiled, gaussian, kl
 from elbo.divergences._registry import find
 from elbo.evidence import generator
 
 mp.dps = 60
 FORMS = {"log_variance": gaussian.by_log_variance, "variance": gaussian.by_variance, "std": gaussian.by_std}
+
+
+@pytest.fixture(params=["compiled", "formula"])
+def way(request, monkeypatch):
+    """By the compiled kernels, and by the formulas that stand in where there is no compiler."""
+    if request.param == "formula":
+        monkeypatch.setattr(_compiled.Kernel, "value", lambda *_: False)
+        monkeypatch.setattr(_compiled.Kernel, "products", lambda *_: False)
+    elif _compiled.kernel("normal_by_std") is None:
+        pytest.skip("the kernels were not compiled here: no C compiler, or no fused multiply-add")
 
 
 def sample(kind: str, count: int, dtype: torch.dtype) -> list[torch.Tensor]:
@@ -54,7 +64,7 @@ def truth(kind: str, m1: mpf, a: mpf, m2: mpf, b: mpf) -> tuple[mpf, list[tuple[
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("kind", FORMS)
-def test_values_and_gradients_to_two_ulps(kind, dtype):
+def test_values_and_gradients_to_two_ulps(kind, dtype, way):
     eps = torch.finfo(dtype).eps
     inputs = [x.requires_grad_() for x in sample(kind, 700, dtype)]
     value = FORMS[kind](*inputs)
@@ -82,7 +92,7 @@ def test_the_class_of_the_pair_says_so():
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
-def test_the_whole_range_of_float64(scale):
+def test_the_whole_range_of_float64(scale, way):
     s1, s2 = (
         torch.tensor([2.0, 1.0, 1.0 + 1e-9], dtype=torch.float64) * scale,
         torch.ones(3, dtype=torch.float64) * scale,
@@ -95,9 +105,21 @@ def test_the_whole_range_of_float64(scale):
         assert abs(mpf(got) - want) <= 2 * want * torch.finfo(torch.float64).eps
 
 
-def test_overflow_is_infinite_and_not_nan():
+def test_overflow_is_infinite_and_not_nan(way):
     far = torch.tensor([1e300, -1e300, 1e308, 1.0], dtype=torch.float64)
     narrow = torch.tensor([1e-300, 1.0, 1e-5, 1e-310], dtype=torch.float64)
     one, zero = torch.ones(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
     normal = torch.distributions.Normal
     assert kl(normal(far, one), normal(zero, narrow)).eq(math.inf).all()
+
+
+@pytest.mark.parametrize("a, b", [(1e-200, 1e200), (1e-310, 1e300), (5e-324, 1e308), (1.0, 1e308), (1e-300, 1e5)])
+def test_a_ratio_that_underflows_leaves_its_logarithm(a, b, way):
+    zero = torch.zeros(1, dtype=torch.float64)
+    q, p = torch.tensor([a], dtype=torch.float64), torch.tensor([b], dtype=torch.float64)
+    ratio = mpf(a) / mpf(b)
+    for form, want in (
+        (gaussian.by_variance, (ratio - 1 - mp.log(ratio)) / 2),
+        (gaussian.by_std, (ratio**2 - 1) / 2 - mp.log(ratio)),
+    ):
+        assert abs(mpf(form(zero, q, zero, p).item()) - want) <= 2 * want * torch.finfo(torch.float64).eps
