@@ -26,11 +26,8 @@ SOURCE = "Nielsen and Garcia 2009, arXiv 0911.4863; the form without cancellatio
 
 
 def _excess(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
-    """e = a₁ b₂/b₁ − a₂, from the differences where both are small."""
-    rise = (b2 - b1) / b1
-    step = a2 - a1
-    close = (abs(rise) < 0.5) & (abs(step) < 0.5 * a1)
-    return xp.where(close, a1 * rise - step, a1 * (b2 / b1) - a2)
+    """e = a₁ b₂/b₁ − a₂."""
+    return product_difference(a1, b2, a2, b1) / b1
 
 
 def _gamma(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
