@@ -33,13 +33,26 @@ class Kernel:
                 out[places] = formula(*(np.broadcast_to(x, out.shape)[places] for x in inputs))
         return True
 
-    def products(self, inputs: Sequence[Array], gradient: Array, outs: Sequence[Array | None]) -> bool:
+    def products(
+        self,
+        inputs: Sequence[Array],
+        gradient: Array,
+        outs: Sequence[Array | None],
+        partials: Callable[..., Sequence[Array | None]],
+    ) -> bool:
         """Fill those ``outs`` that are arrays with the derivative by that input times ``gradient``."""
         wanted = [out for out in outs if out is not None]
         if not all(out.flags.c_contiguous for out in wanted):
             return False
-        if wanted:
-            _native.products(self._number, *(_alike(x, wanted[0]) for x in (*inputs, gradient)), *outs)
+        first = wanted[0]
+        if not _native.products(self._number, *(_alike(x, first) for x in (*inputs, gradient)), *outs):
+            places = np.isnan(first)
+            g, *pieces = (np.broadcast_to(x, first.shape)[places] for x in (gradient, *inputs))
+            with np.errstate(all="ignore"):
+                slopes = partials(*pieces, needs=[out is not None for out in outs])
+                for slope, out in zip(slopes, outs, strict=True):
+                    if out is not None:
+                        out[places] = 0.0 if slope is None else slope * g
         return True
 
 

@@ -153,7 +153,8 @@ def elementwise(
 
     def in_numpy(arrays: list[Any], common: Any, like: Tensor) -> Tensor:
         if common.ndim == 0:
-            return torch.from_numpy(np.asarray(value(*(array.reshape(1) for array in arrays)))).reshape(())
+            rows = [array.reshape(1) for array in arrays]
+            return in_numpy(rows, rows[0], like).reshape(())
         if common.size <= SMALL and fused is None:
             result = value(*arrays)
             if result.shape != common.shape:
@@ -215,10 +216,10 @@ def elementwise(
             ]
         arrays = [tensor.detach().numpy() for tensor in inputs]
         if g.ndim == 0:
-            slopes = partials(*(array.reshape(1) for array in arrays), needs=needs)
+            rows = [tensor.reshape(1) for tensor in inputs]
             return [
-                torch.from_numpy(s * g).reshape(()) if need and s is not None else None
-                for s, need in zip(slopes, needs, strict=True)
+                product if product is None else product.reshape(())
+                for product in products_in_numpy(None, rows, grad.reshape(1), needs)
             ]
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
         targets = [product.numpy() for product in products if product is not None]
@@ -226,7 +227,7 @@ def elementwise(
         def fill(pieces: list[Array]) -> None:
             following = iter(pieces[len(arrays) + 1 :])
             outs = [next(following) if need else None for need in needs]
-            if fused is not None and fused.products(pieces[: len(arrays)], pieces[len(arrays)], outs):
+            if fused is not None and fused.products(pieces[: len(arrays)], pieces[len(arrays)], outs, partials):
                 return
             for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(g.itemsize)):
                 slopes = partials(*blocks[: len(arrays)], needs=needs)

@@ -132,7 +132,12 @@ def _log_ratio(y: Array, x: Array) -> Array:
 
 exp_remainder = elementwise(phi, lambda y, needs: (xp.expm1(y),), "exp_remainder")
 log_remainder = elementwise(lambda_of, lambda d, needs: (d / (1.0 + d),), "log_remainder")
-itakura_saito = elementwise(_itakura_saito, lambda y, x, needs: ((y - x) / x / y, (x - y) / x / x), "itakura_saito")
+itakura_saito = elementwise(
+    _itakura_saito,
+    lambda y, x, needs: ((y - x) / x / y, (x - y) / x / x),
+    "itakura_saito",
+    compiled="itakura_saito",
+)
 log_ratio = elementwise(_log_ratio, lambda y, x, needs: (1.0 / y, -1.0 / x), "log_ratio")
 
 
@@ -155,4 +160,6 @@ def _relative_entropy_slopes(x: Array, y: Array, needs: Sequence[bool]) -> tuple
     return xp.where((x == 0.0) & (y == 0.0), math.inf, by_x), xp.where(x == 0.0, 1.0, by_y)
 
 
-relative_entropy = elementwise(_relative_entropy, _relative_entropy_slopes, "relative_entropy")
+relative_entropy = elementwise(
+    _relative_entropy, _relative_entropy_slopes, "relative_entropy", compiled="relative_entropy"
+)

@@ -58,7 +58,7 @@ def _negative_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     return log_ratio(q, p) / (rest * rest), (p - q) / (p * (1.0 - p)) / rest
 
 
-by_probs = elementwise(_by_probs, _probs_slopes, "bernoulli_kl_by_probs")
+by_probs = elementwise(_by_probs, _probs_slopes, "bernoulli_kl_by_probs", compiled="bernoulli_by_probs")
 geometric = elementwise(lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "geometric_kl")
 negative_binomial = elementwise(lambda q, p: _by_probs(q, p) / (1.0 - q), _negative_slopes, "negative_binomial_kl")
 
@@ -158,7 +158,11 @@ def _sigmoid_slopes(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
 
 sigmoid_difference = elementwise(_sigmoid_difference, _sigmoid_slopes, "sigmoid_difference")
 by_logits = elementwise(
-    _by_logits, _logits_slopes, "bernoulli_kl_by_logits", single=(_by_logits_single, _logits_slopes_single)
+    _by_logits,
+    _logits_slopes,
+    "bernoulli_kl_by_logits",
+    single=(_by_logits_single, _logits_slopes_single),
+    compiled="bernoulli_by_logits",
 )
 
 

@@ -56,7 +56,7 @@ def _laplace_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[
 
 
 remainder = elementwise(phi, lambda y, needs: (xp.expm1(y),), "exp_remainder")
-laplace_kl = elementwise(_laplace, _laplace_slopes, "laplace_kl")
+laplace_kl = elementwise(_laplace, _laplace_slopes, "laplace_kl", compiled="laplace")
 
 
 def _cauchy(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:

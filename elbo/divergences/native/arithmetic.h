@@ -76,3 +76,53 @@ INLINE double artanh_tail(double q) {
     p = fma(p, q, -0.4000000000001743);
     return fma(p, q, -0.6666666666666665);
 }
+
+/* phi(y) = e^y - 1 - y for |y| <= 1; a Chebyshev fit at 50 digits */
+INLINE double phi_series(double y) {
+    double p = 7.753295105383928e-13;
+    p = fma(p, y, 1.16392040024203e-11);
+    p = fma(p, y, 1.605744835014058e-10);
+    p = fma(p, y, 2.087443527953241e-09);
+    p = fma(p, y, 2.5052120586633744e-08);
+    p = fma(p, y, 2.7557335072267237e-07);
+    p = fma(p, y, 2.7557319174038892e-06);
+    p = fma(p, y, 2.4801587246079535e-05);
+    p = fma(p, y, 0.00019841269841374776);
+    p = fma(p, y, 0.0013888888888981446);
+    p = fma(p, y, 0.008333333333333236);
+    p = fma(p, y, 0.04166666666666609);
+    p = fma(p, y, 0.16666666666666666);
+    p = fma(p, y, 0.5);
+    return y * y * p;
+}
+
+/* e^x - 1 = 2^k e^r - 1 for |x| <= 700, |r| <= (log 2)/2: the sum and difference with 3 2^51 round x / log 2, and its
+   last digits are those of k */
+INLINE double exp_minus_one(double x) {
+    const double shift = 6755399441055744.0;
+    double shifted = fma(x, 1.4426950408889634, shift), k = shifted - shift, scale;
+    uint64_t bits;
+    memcpy(&bits, &shifted, 8);
+    bits = (bits + 1023) << 52;
+    memcpy(&scale, &bits, 8);
+    double r = fma(-k, 2.3190468138462996e-17, fma(-k, 0.6931471805599453, x));
+    return fma(scale, r + phi_series(r), scale - 1.0);
+}
+
+/* e^x for |x| <= 700 */
+INLINE double exponential(double x) {
+    const double shift = 6755399441055744.0;
+    double shifted = fma(x, 1.4426950408889634, shift), k = shifted - shift, scale;
+    uint64_t bits;
+    memcpy(&bits, &shifted, 8);
+    bits = (bits + 1023) << 52;
+    memcpy(&scale, &bits, 8);
+    double r = fma(-k, 2.3190468138462996e-17, fma(-k, 0.6931471805599453, x));
+    return fma(scale, r + phi_series(r), scale);
+}
+
+/* log(1 + x) for x > -1: the logarithm of the sum, and what the sum has lost */
+INLINE double log_one_plus(double x) {
+    double sum = 1.0 + x;
+    return natural_log(sum) + (x - (sum - 1.0)) / sum;
+}

@@ -6,12 +6,13 @@
 #include <Python.h>
 
 #include "arithmetic.h"
+#include "formulas.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
 
 typedef int (*value_of)(const void *const *, void *, long);
-typedef void (*products_of)(const void *const *, const void *, void *const *, long);
+typedef int (*products_of)(const void *const *, const void *, void *const *, long);
 
 struct kernel {
     const char *name;
@@ -140,15 +141,15 @@ static int computed(struct call *call, int gradients) {
         }
     }
     if (whole) longest = call->size;
-    for (Py_ssize_t first = 0; first < call->size && vouched; first += longest) {
+    for (Py_ssize_t first = 0; first < call->size; first += longest) {
         long n = (long)(call->size - first < longest ? call->size - first : longest);
         void *at[2 * MOST + 1];
         for (int i = 0; i < call->count; i++) at[i] = starts[i] + (moves[i] ? first * itemsize : 0);
         const void *const *x = (const void *const *)at;
         if (gradients)
-            (call->single ? call->kernel->products32 : call->kernel->products64)(x, at[inputs], at + reads, n);
+            vouched &= (call->single ? call->kernel->products32 : call->kernel->products64)(x, at[inputs], at + reads, n);
         else
-            vouched = (call->single ? call->kernel->value32 : call->kernel->value64)(x, at[reads], n);
+            vouched &= (call->single ? call->kernel->value32 : call->kernel->value64)(x, at[reads], n);
     }
     return vouched;
 }
