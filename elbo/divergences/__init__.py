@@ -2,6 +2,7 @@
 
 from elbo.divergences import across as _across  # noqa: F401
 from elbo.divergences import continuous_bernoulli as _continuous_bernoulli  # noqa: F401
+from elbo.divergences import exponential as _exponential  # noqa: F401
 from elbo.divergences import gamma as _gamma  # noqa: F401  (the families register themselves)
 from elbo.divergences import infinite as _infinite  # noqa: F401
 from elbo.divergences import kumaraswamy as _kumaraswamy  # noqa: F401

@@ -136,11 +136,6 @@ def _inverse_gamma(q: InverseGamma, p: InverseGamma) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.concentration, p.rate)
 
 
-@register(Exponential, Gamma, formula="Gamma ‖ Gamma with a₁ = 1", accuracy=16, source=SOURCE, note="as Gamma ‖ Gamma")
-def _exponential_gamma(q: Exponential, p: Gamma) -> Tensor:
-    return gamma_kl(q.rate.new_ones(()), q.rate, p.concentration, p.rate)
-
-
 @register(Gamma, Exponential, formula="Gamma ‖ Gamma with a₂ = 1", accuracy=16, source=SOURCE, note="as Gamma ‖ Gamma")
 def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.rate.new_ones(()), p.rate)
