@@ -19,6 +19,7 @@ from torch.distributions import (
     Uniform,
 )
 
+from elbo.divergences import beta as _beta  # noqa: F401  (registers itself)
 from elbo.divergences._registry import register
 from elbo.divergences._stirling import digamma, log_gamma
 from elbo.divergences.gamma import beta_kl
@@ -59,46 +60,6 @@ def _mean_log(low: Tensor, high: Tensor) -> Tensor:
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     value = beta_to_uniform(q) + torch.log(p.high - p.low)
     return value.masked_fill((p.low > 0) | (p.high < 1), math.inf)
-
-
-@register(
-    Beta,
-    Exponential,
-    formula="KL[Beta ‖ U(0, 1)] − log r + r E x",
-    accuracy=512,
-    note=NOTE.format("308 for parameters of 0.01 to 100, 21 in 999 of 1000"),
-    source=SOURCE,
-)
-def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
-    return beta_to_uniform(q) - torch.log(p.rate) + p.rate * q.mean
-
-
-@register(
-    Beta,
-    Gamma,
-    formula="KL[Beta ‖ U(0, 1)] − c log r + log Γ(c) − (c − 1) E log x + r E x",
-    accuracy=math.inf,
-    note=NOTE.format("3.4e3 for parameters of 0.1 to 10, 5e3 up to 1e6"),
-    source=SOURCE,
-)
-def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
-    mean_log = digamma(q.concentration1) - digamma(q.concentration1 + q.concentration0)
-    rest = log_gamma(p.concentration) - p.concentration * torch.log(p.rate) - (p.concentration - 1.0) * mean_log
-    return beta_to_uniform(q) + rest + p.rate * q.mean
-
-
-@register(
-    Beta,
-    Normal,
-    formula="KL[Beta ‖ U(0, 1)] + ½ log 2πs² + (Var x + (E x − m)²)/(2 s²)",
-    accuracy=512,
-    note=NOTE.format(
-        "181, at concentrations of 1e6, whose entropy is a difference of terms of that size; 64 up to 100"
-    ),
-    source=SOURCE,
-)
-def _beta_normal(q: Beta, p: Normal) -> Tensor:
-    return beta_to_uniform(q) + _gaussian(q.mean, q.variance, p)
 
 
 @register(
