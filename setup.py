@@ -4,17 +4,22 @@ from setuptools import Extension, setup
 
 NATIVE = "elbo/divergences/native"
 
+# no contraction: the rounding errors that the kernels put back are those of the operations as written
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+
+
+def _extension(name: str, source: str, loops: str) -> Extension:
+    return Extension(
+        f"elbo.divergences.{name}",
+        [f"{NATIVE}/{source}"],
+        depends=[f"{NATIVE}/{header}" for header in ("arithmetic.h", "formulas.h", loops)],
+        extra_compile_args=FLAGS,
+        py_limited_api=True,
+        optional=True,  # without a C compiler the formulas in Python do the same, more slowly
+    )
+
+
 setup(
-    ext_modules=[
-        Extension(
-            "elbo.divergences._native",
-            [f"{NATIVE}/module.c"],
-            depends=[f"{NATIVE}/arithmetic.h", f"{NATIVE}/kernels.h"],
-            # no contraction: the rounding errors that the kernels put back are those of the operations as written
-            extra_compile_args=["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"],
-            py_limited_api=True,
-            optional=True,  # without a C compiler the formulas in Python do the same, more slowly
-        )
-    ],
+    ext_modules=[_extension("_native", "module.c", "kernels.h"), _extension("_native_rows", "rows.c", "rows.h")],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -103,8 +103,8 @@ def _weights_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     return (mean - ratios) / total_q, relative * q / (p * total_q)
 
 
-by_logits = rowwise(_by_logits, _logits_slopes, "categorical_kl_by_logits")
-by_weights = rowwise(_by_weights, _weights_slopes, "categorical_kl_by_weights")
+by_logits = rowwise(_by_logits, _logits_slopes, "categorical_kl_by_logits", compiled="categorical_by_logits")
+by_weights = rowwise(_by_weights, _weights_slopes, "categorical_kl_by_weights", compiled="categorical_by_weights")
 
 
 def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -> Tensor:
