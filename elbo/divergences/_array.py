@@ -65,6 +65,18 @@ def replaced(x: Array, mask: Array, form: Callable[..., Array], *arrays: Array) 
     return x
 
 
+def by_parts(mask: Array, first: Callable[..., Array], second: Callable[..., Array], x: Array) -> Array:
+    """``first(x)`` where ``mask`` holds and ``second(x)`` elsewhere; NumPy evaluates each only where it is chosen."""
+    if isinstance(x, Tensor):
+        return torch.where(mask, first(x), second(x))
+    result, flat = np.empty_like(x), x.reshape(-1)
+    for chosen, form in ((mask, first), (~mask, second)):
+        places = np.flatnonzero(chosen)
+        if places.size:
+            result.reshape(-1)[places] = form(flat[places])
+    return result
+
+
 def is_float64(x: Array) -> bool:
     return bool(x.dtype == torch.float64 or x.dtype == np.float64)
 

@@ -80,3 +80,64 @@ def rises_beyond_4(x: Array, d: Array) -> tuple[Array, Array]:
     step, both = -d * u * w, u + w
     # u M(u²) and −u² N(u²), of which y P(y) − z P(z) = (y − z)(P(z) + y P[z, y])
     return step * (value + w * both * divided), -step * both * (slope + y * slope_divided)
+
+
+# J and J' as rational functions, fitted at 70 digits to 1.4e-16 of themselves: of 1/a for a ≥ 1 (J a and −J' a²), and
+# of a below (J − 1/a − 1.5 log a and its derivative); numerator and denominator, ascending
+ABOVE = (
+    (0.3333333333333333, 2.051950113006077, 7.004588905930964, 14.255825858230141, 18.787452835811763,
+     15.62636028076872, 7.883125103117721, 2.0496388074884613, 0.13793018289132847),
+    (1.0, 5.905850339018082, 19.503970799731583, 37.71962319492991, 46.444252389887204, 34.57075923974289,
+     14.595591783683536, 2.7433207581350847, 0.1424107456274389),
+)  # fmt: skip
+SLOPE_ABOVE = (
+    (0.33333333333333337, 3.5439141668103913, 18.663040615826425, 60.513389462370185, 130.01007427035407,
+     188.4839176648249, 181.1241571480745, 107.68267477068734, 31.694202441716623),
+    (1.0, 10.131742500431342, 50.82325059722597, 155.215368841763, 308.4248159998476, 401.45240474230394,
+     330.1317814444584, 155.2238260171216, 31.694217604843733),
+)  # fmt: skip
+BELOW = (
+    (0.9961541981062058, -0.07482296866061147, -2.4361033611607636, -2.0019415731998786, -0.534656002311322,
+     -0.044893555350665436, -0.0007048943080954547),
+    (1.0, 2.5800333955061463, 2.3725151468780066, 0.9371638455542106, 0.15277897375552602, 0.008266121313418029,
+     7.687963034579613e-05),
+)  # fmt: skip
+SLOPE_BELOW = (
+    (-2.6449340668482266, -6.381819836339949, -6.416263929330941, -3.3088205191432873, -0.8725555160939992,
+     -0.0943001535808071, -2.8135639513108967e-08),
+    (1.0, 3.9437155883197734, 6.326612767735944, 5.305989767030136, 2.4698673633484516, 0.6096414567191387,
+     0.06286710631940677),
+)  # fmt: skip
+
+
+def _rational(x: Array, table: tuple[tuple[float, ...], tuple[float, ...]]) -> Array:
+    return xp.polynomial(x, table[0]) / xp.polynomial(x, table[1])
+
+
+def _below(a: Array) -> Array:
+    return 1.0 / a + 1.5 * xp.log(a) + _rational(a, BELOW)
+
+
+def _slope_below(a: Array) -> Array:
+    u = 1.0 / a
+    return u * (1.5 - u) + _rational(a, SLOPE_BELOW)
+
+
+def _above(a: Array) -> Array:
+    u = 1.0 / a
+    return u * _rational(u, ABOVE)
+
+
+def _slope_above(a: Array) -> Array:
+    u = 1.0 / a
+    return -u * u * _rational(u, SLOPE_ABOVE)
+
+
+def gamma_shape(a: Array) -> Array:
+    """J(a) = ½/a − μ(a) + (a − 1) μ'(a): how far Γ(a, 1) is from the normal law with its mean and variance."""
+    return xp.by_parts(a < 1.0, _below, _above, a)
+
+
+def gamma_shape_slope(a: Array) -> Array:
+    """J'(a)."""
+    return xp.by_parts(a < 1.0, _slope_below, _slope_above, a)

@@ -20,8 +20,9 @@ from torch.distributions import (
 )
 
 from elbo.divergences import beta as _beta  # noqa: F401  (registers itself)
+from elbo.divergences import gamma_across as _gamma_across  # noqa: F401
 from elbo.divergences._registry import register
-from elbo.divergences._stirling import digamma, log_gamma
+from elbo.divergences._stirling import log_gamma
 from elbo.divergences.gamma import beta_kl
 
 EULER = 0.5772156649015329
@@ -86,39 +87,6 @@ def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
 def _exponential_gumbel(q: Exponential, p: Gumbel) -> Tensor:
     product, shift = q.rate * p.scale, p.loc / p.scale
     return torch.log(product) - 1.0 - shift + torch.exp(shift) * product / (product + 1.0) + product.reciprocal()
-
-
-def _gamma_entropy(q: Gamma) -> Tensor:
-    """−H of Γ(a, b) less log b: (a − 1) ψ(a) − a − log Γ(a)."""
-    a = q.concentration
-    return (a - 1.0) * digamma(a) - a - log_gamma(a)
-
-
-@register(
-    Gamma,
-    Gumbel,
-    formula="(a−1) ψ(a) − log Γ(a) − a + log(b s) + a/(b s) + e^(m/s) (1 + 1/(b s))^−a − m/s",
-    accuracy=math.inf,
-    note=NOTE.format("1e3 for parameters of 0.1 to 10"),
-    source=SOURCE,
-)
-def _gamma_gumbel(q: Gamma, p: Gumbel) -> Tensor:
-    product, shift = q.rate * p.scale, p.loc / p.scale
-    tail = torch.exp(shift - q.concentration * torch.log1p(product.reciprocal()))
-    return _gamma_entropy(q) + torch.log(product) + q.concentration / product + tail - shift
-
-
-@register(
-    Gamma,
-    Normal,
-    formula="(a−1) ψ(a) − log Γ(a) − a + log b + ½ log 2πs² + (a/b² + (a/b − m)²)/(2 s²)",
-    accuracy=math.inf,
-    note=NOTE.format("1e3 for parameters of 0.1 to 10"),
-    source=SOURCE,
-)
-def _gamma_normal(q: Gamma, p: Normal) -> Tensor:
-    mean = q.concentration / q.rate
-    return _gamma_entropy(q) + torch.log(q.rate) + _gaussian(mean, mean / q.rate, p)
 
 
 @register(
