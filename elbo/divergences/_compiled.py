@@ -16,6 +16,9 @@ except ImportError:  # not compiled, or a processor without fused multiply-add: 
     _native = None  # type: ignore[assignment]
 
 
+VALUES_ALONE = set() if _native is None else {_native.KERNELS["curvature"]}  # their derivatives have no kernel
+
+
 class Kernel:
     """The compiled form of one elementwise function: its value, and its derivatives times a gradient."""
 
@@ -43,6 +46,8 @@ class Kernel:
         """Fill those ``outs`` that are arrays with the derivative by that input times ``gradient``."""
         wanted = [out for out in outs if out is not None]
         if not all(out.flags.c_contiguous for out in wanted):
+            return False
+        if self._number in VALUES_ALONE:
             return False
         first = wanted[0]
         if not _native.products(self._number, *(_alike(x, first) for x in (*inputs, gradient)), *outs):

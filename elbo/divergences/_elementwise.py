@@ -37,8 +37,8 @@ def holds_nan(tensor: Tensor) -> bool:
     """Whether any element of ``tensor`` (none of them negative) is NaN: whether their sum is."""
     bare = tensor.detach()
     # torch's threads wait busily after their work, and would keep a processor from the threads of the next blocks
-    total = bare.numpy().sum() if bare.is_cpu and bare.dtype in DTYPES else bare.sum()
-    return math.isnan(total)
+    with np.errstate(over="ignore"):
+        return math.isnan(bare.numpy().sum() if bare.is_cpu and bare.dtype in DTYPES else bare.sum())
 
 
 def _in_numpy(tensor: Tensor) -> bool:
@@ -259,9 +259,16 @@ def elementwise(
     traced = function_with(forward=forward, setup_context=setup_context, backward=backward)
     function = function_with(forward=forward, setup_context=setup_context, backward=backward, jvp=jvp, vmap=vmap)
 
+    def bare(*arrays: Array) -> Array:
+        if fused is None or arrays[0].dtype not in (np.float64, np.float32):
+            return value(*arrays)
+        shape = arrays[0].shape if len(arrays) == 1 else np.broadcast(*arrays).shape
+        out = np.empty(shape, arrays[0].dtype)
+        return out if fused.value(arrays, out, value) else value(*arrays)
+
     def apply(*inputs: Array) -> Array:
         if not isinstance(inputs[0], Tensor):
-            return value(*inputs)
+            return bare(*inputs)
         if torch.compiler.is_compiling():
             return traced.apply(*inputs)
         if transformed() or forward_ad._current_level >= 0:

@@ -8,7 +8,8 @@ it stands:
 
 - if both arguments are at least 4, S(a) = −½ log a + μ(a) + const, and the remainder of −½ log is ½ Λ; μ is Stirling's
   series, fitted as M(1/a²)/a, whose second divided differences come from Horner's rule;
-- else log Γ(a) = log Γ(a + 4) − Σ log(a + k), which adds four terms Λ and the remainder of the shift of a log a − a.
+- else S(a) = S(a + 4) + Σ h(a + k), k < 4, where h(a) = (a + 1) log(1 + 1/a) − 1 is convex too: four more positive
+  terms, the Bregman divergences d²/(a b (a + 1)) − (b + 1) Λ(w) of h, with d = b − a and w = −d/(b (a + 1)).
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from torch import Tensor
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._kernels import ARTANH, NEAR, itakura_saito_of, lambda_of
+from elbo.divergences._kernels import ARTANH, ARTANH_WIDE, NEAR, WIDE, itakura_saito_of
 
 SHIFT = 4
 # M(z) = μ(a)/x, x = 1/a, z = x²: a Chebyshev fit at 60 digits for a ≥ 3.7, where it is off by less than 2e-20
@@ -62,16 +63,14 @@ def _bregman(a: Array, b: Array, d: Array) -> Array:
     up_a, up_b = a + lift, b + lift
     asymptotic = _asymptotic(up_a, up_b, d)
     k = _steps(d)
-    terms = itakura_saito_of(d / (a + k), (b + k) / (a + k)).sum(0)
-    # remainder of a log a − a at (a + 4, b + 4) less that at (a, b)
-    u = -SHIFT * d / (b * up_a)
-    v = -d / up_b
-    near = SHIFT * lambda_of(v) - b * lambda_of(u) - SHIFT * d * d / (up_a * up_b)
-    log_u = xp.where(u < -0.5, xp.log(a * up_b / (b * up_a)), xp.log1p(u))
-    log_v = xp.where(v < -0.5, xp.log(up_a / up_b), xp.log1p(v))
-    near = xp.where((abs(u) < 0.3) & (abs(v) < 0.3), near, b * log_u - SHIFT * log_v)
-    shifted = terms + near
-    return asymptotic + xp.where(large, 0.0 * d, shifted)
+    a, b = a + k, b + k
+    share = d / (b * (a + 1.0))
+    s = share / (share - 2.0)
+    square = s * s
+    near = d / a * share - (b + 1.0) * (s * (square * xp.polynomial(square, ARTANH_WIDE) - share))
+    far = d / a + (b + 1.0) * xp.log(a * (b + 1.0) / (b * (a + 1.0)))
+    lifted = xp.where(square <= WIDE, near, far).sum(0)
+    return asymptotic + xp.where(large, 0.0 * d, lifted)
 
 
 def _curvature(a: Array) -> Array:
@@ -100,8 +99,10 @@ def _slope_difference(a: Array, b: Array, d: Array) -> Array:
     step = d * x * y
     tail = 0.5 * step + step * (x + y) * first
     k = _steps(d)
-    lower = (d / ((a + k) * (b + k))).sum(0) + xp.log1p(-SHIFT * d / (b * up_a))
-    return tail + xp.where(large, 0.0 * d, lower)
+    a, b = a + k, b + k
+    share = d / (b * (a + 1.0))
+    lifted = (share / a - itakura_saito_of(-share, a * (b + 1.0) / (b * (a + 1.0)))).sum(0)
+    return tail + xp.where(large, 0.0 * d, lifted)
 
 
 def _bregman_slopes(a: Array, b: Array, d: Array, needs: Sequence[bool]) -> tuple[Array, Array, None]:
@@ -120,9 +121,16 @@ def _curvature_slopes(a: Array, needs: Sequence[bool]) -> tuple[Array]:
 
 
 # d = b − a is an argument, because the caller may know more of its digits; derivatives are by a and b alone
-curvature = elementwise(_curvature, _curvature_slopes, "stirling_curvature", double=True, width=4)
-slope_difference = elementwise(_slope_difference, _difference_slopes, "stirling_slope_difference", double=True, width=4)
-bregman = elementwise(_bregman, _bregman_slopes, "stirling_bregman", double=True, width=4)
+curvature = elementwise(_curvature, _curvature_slopes, "stirling_curvature", double=True, width=4, compiled="curvature")
+slope_difference = elementwise(
+    _slope_difference,
+    _difference_slopes,
+    "stirling_slope_difference",
+    double=True,
+    width=4,
+    compiled="slope_difference",
+)
+bregman = elementwise(_bregman, _bregman_slopes, "stirling_bregman", double=True, width=4, compiled="bregman")
 
 
 def _digamma(a: Array) -> Array:

@@ -59,7 +59,7 @@ def _negative_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
 
 
 by_probs = elementwise(_by_probs, _probs_slopes, "bernoulli_kl_by_probs", compiled="bernoulli_by_probs")
-geometric = elementwise(lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "geometric_kl")
+geometric = elementwise(lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "geometric_kl", compiled="geometric")
 negative_binomial = elementwise(lambda q, p: _by_probs(q, p) / (1.0 - q), _negative_slopes, "negative_binomial_kl")
 
 

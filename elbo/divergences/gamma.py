@@ -44,7 +44,7 @@ def _gamma_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[bo
     return q_shape, -e / b1, p_shape, e / b2
 
 
-gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=4)
+gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=4, compiled="gamma_laws")
 
 
 def _beta(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
@@ -72,7 +72,7 @@ def _log(d: Array, ratio: Array) -> Array:
     return xp.where(d < -0.5, xp.log(ratio), xp.log1p(d))
 
 
-beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=4)
+beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=4, compiled="beta_laws")
 
 
 def _shares(q: Array, p: Array, total_q: Array, total_p: Array) -> tuple[Array, Array]:

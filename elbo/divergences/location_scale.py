@@ -73,7 +73,7 @@ def _cauchy_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[b
     return mean, (spread - gap) / square / s1, -mean, -(spread + gap) / square / s2
 
 
-cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl")
+cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl", compiled="cauchy")
 
 
 def log_gamma_excess(ratio: Array, r: Array, gap: Array) -> Array:
@@ -146,7 +146,7 @@ def _uniform_slopes(l1: Array, h1: Array, l2: Array, h2: Array, needs: Sequence[
 logarithm = elementwise(
     lambda y, x: log_quotient(y, x, y - x), lambda y, x, needs: (1.0 / y, -1.0 / x), "logarithm_of_ratio"
 )
-pareto_kl = elementwise(_pareto, _pareto_slopes, "pareto_kl")
+pareto_kl = elementwise(_pareto, _pareto_slopes, "pareto_kl", compiled="pareto")
 uniform_kl = elementwise(_uniform, _uniform_slopes, "uniform_kl")
 
 

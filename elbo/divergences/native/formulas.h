@@ -166,3 +166,252 @@ INLINE void laplace_slopes(double m1, double u, double m2, double v, double *by,
     by[2] = -by[0];
     by[3] = -((u - v) + u * remainder) / (v * v);
 }
+
+/* KL of the number of the first success: that of one trial over q */
+INLINE double geometric(double q, double p, int *fine) { return bernoulli_by_probs(q, p, fine) / q; }
+
+INLINE void geometric_slopes(double q, double p, double *by, int *fine) {
+    *fine = AMONG(q, 1e-100, 1.0 - 0x1p-53) & AMONG(p, 1e-100, 1.0 - 0x1p-53);
+    by[0] = log_quotient(1.0 - p, 1.0 - q, q - p) / (q * q);
+    by[1] = (p - q) / (p * (1.0 - p)) / q;
+}
+
+/* half-normal laws: the Gaussian KL with equal means */
+INLINE double half_normal(double u, double v, int *fine) { return normal_by_std(0.0, u, 0.0, v, fine); }
+
+INLINE double half_normal_brief(double u, double v, int *fine) { return normal_by_std_brief(0.0, u, 0.0, v, fine); }
+
+INLINE void half_normal_slopes(double u, double v, double *by, int *fine) {
+    double excess = (u - v) / v * ((u + v) / v);
+    *fine = 1;
+    by[0] = excess / u;
+    by[1] = -excess / v;
+}
+
+/* log1p(((s1 - s2)^2 + (m1 - m2)^2) / (4 s1 s2)) */
+INLINE double cauchy(double m1, double u, double m2, double v, int *fine) {
+    double a = u - v, b = m1 - m2, z = 0.25 * (a / u * (a / v) + b / u * (b / v));
+    *fine = COMMON(u) & COMMON(v) & (fabs(b) <= 1e140) & (z <= 1e280);
+    return log_one_plus(z);
+}
+
+INLINE void cauchy_slopes(double m1, double u, double m2, double v, double *by, int *fine) {
+    double total = u + v, b = m1 - m2, gap = b * b, square = total * total + gap, spread = (u - v) * total;
+    *fine = COMMON(u) & COMMON(v) & (fabs(b) <= 1e140);
+    by[0] = 2.0 * b / square;
+    by[1] = (spread - gap) / square / u;
+    by[2] = -by[0];
+    by[3] = -(spread + gap) / square / v;
+}
+
+/* a2/a1 - 1 - log(a2/a1) + a2 log(x1/x2), infinite where x1 < x2 */
+INLINE double pareto(double x1, double a1, double x2, double a2, int *fine) {
+    int shapes;
+    double value = itakura_saito(a2, a1, &shapes) + a2 * log_quotient(x1, x2, x1 - x2);
+    *fine = shapes & COMMON(x1) & COMMON(x2);
+    return x1 >= x2 ? value : INFINITY;
+}
+
+INLINE void pareto_slopes(double x1, double a1, double x2, double a2, double *by, int *fine) {
+    double step = (a2 - a1) / a1;
+    *fine = COMMON(x1) & COMMON(x2) & COMMON(a1) & COMMON(a2);
+    by[0] = a2 / x1;
+    by[1] = -step / a1;
+    by[2] = -a2 / x2;
+    by[3] = step / a2 + log_quotient(x1, x2, x1 - x2);
+}
+
+/* S(a) = log Gamma(a) - a log a + a, its Bregman divergence B(a -> b), S'(b) - S'(a) and S''(a), as in _stirling.py:
+   below 4 the arguments are lifted by 4, and four terms make up for it. M(z) is Stirling's series. */
+#define LIFT 4.0
+#define M0 0.08333333333333333
+#define M1 -0.0027777777777777775
+#define M2 0.0007936507936502248
+#define M3 -0.0005952380947858535
+#define M4 0.0008417506993700584
+#define M5 -0.0019175033711385976
+#define M6 0.006407902825982354
+#define M7 -0.02939616982266046
+#define M8 0.17260721158177722
+#define M9 -1.1601933226845338
+#define M10 7.60507918944181
+#define M11 -40.70821581755845
+#define M12 146.43551489688866
+#define M13 -254.2580343389785
+#define POSITIVE(x) AMONG(x, 1e-70, 1e70)
+
+/* x - log(1 + x) and log(1 + x), where 1 + x = ratio is known better than x when that is small */
+INLINE double remainder_of(double x, double ratio) {
+    double s = x / (x + 2.0), q = s * s;
+    return q <= WIDE ? s * (x + q * artanh_tail(q)) : x - natural_log(ratio);
+}
+
+INLINE double log_of(double x, double ratio) {
+    double sum = 1.0 + x, at = x < -0.5 ? ratio : sum;
+    return natural_log(at) + (x < -0.5 ? 0.0 : (x - (sum - 1.0)) / sum);
+}
+
+/* S(a) - S(a + 1) = (a + 1) log(1 + 1/a) - 1 is convex; its Bregman divergence and the difference of its slopes, with
+   w = -d/(b (a + 1)) and R(w) = w - log(1 + w), are d^2/(a b (a + 1)) - (b + 1) R(w) and d/(a b (a + 1)) - R(w) */
+INLINE double lift_term(double a, double b, double d) {
+    double share = d / (b * (a + 1.0)), w = -share, s = w / (w + 2.0), q = s * s;
+    double near = d / a * share - (b + 1.0) * (s * (w + q * artanh_tail(q)));
+    double far = d / a + (b + 1.0) * natural_log(a * (b + 1.0) / (b * (a + 1.0)));
+    return q <= WIDE ? near : far;
+}
+
+INLINE double lift_slope(double a, double b, double d) {
+    double share = d / (b * (a + 1.0));
+    return share / a - remainder_of(-share, a * (b + 1.0) / (b * (a + 1.0)));
+}
+
+INLINE double bregman(double a, double b, double d, int *fine) {
+    *fine = POSITIVE(a) & POSITIVE(b);
+    int large = (a >= LIFT) & (b >= LIFT);
+    double lift = large ? 0.0 : LIFT, up_a = a + lift, up_b = b + lift;
+    double x = 1.0 / up_a, y = 1.0 / up_b, z = x * x, w = y * y;
+    double value = M13, first = 0.0, second = 0.0; /* M(z), M'(z) and M[z, z, w] */
+#define HORNER(k)                     \
+    second = fma(second, w, first);   \
+    first = fma(first, z, value);     \
+    value = fma(value, z, M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+    HORNER(0);
+#undef HORNER
+    double total = x + y, step = d * x * y;
+    double rest = first * (y + 2.0 * x) + y * second * total * total + (value + 2.0 * z * first) * up_b;
+    double asymptotic = 0.5 * remainder_of(d * x, up_b * x) + step * step * rest;
+
+    double lifted = (lift_term(a, b, d) + lift_term(a + 1.0, b + 1.0, d)) +
+                    (lift_term(a + 2.0, b + 2.0, d) + lift_term(a + 3.0, b + 3.0, d));
+    return asymptotic + (large ? 0.0 : lifted);
+}
+
+INLINE double curvature(double a, int *fine) {
+    *fine = POSITIVE(a);
+    double lift = a >= LIFT ? 0.0 : LIFT, x = 1.0 / (a + lift), z = x * x, series = 27.0 * 28.0 * M13;
+#define HORNER(k) series = fma(series, z, (2.0 * k + 1.0) * (2.0 * k + 2.0) * M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+    HORNER(0);
+#undef HORNER
+    double k0 = a, k1 = a + 1.0, k2 = a + 2.0, k3 = a + 3.0, k4 = a + 4.0;
+    double terms = (1.0 / (k0 * k0 * k1) + 1.0 / (k1 * k1 * k2)) + (1.0 / (k2 * k2 * k3) + 1.0 / (k3 * k3 * k4));
+    return z * (0.5 + x * series) + (a >= LIFT ? 0.0 : terms);
+}
+
+INLINE double slope_difference(double a, double b, double d, int *fine) {
+    *fine = POSITIVE(a) & POSITIVE(b);
+    int large = (a >= LIFT) & (b >= LIFT);
+    double lift = large ? 0.0 : LIFT, up_a = a + lift, up_b = b + lift;
+    double x = 1.0 / up_a, y = 1.0 / up_b, z = x * x, w = y * y;
+    double value = 27.0 * M13, first = 0.0;
+#define HORNER(k)                   \
+    first = fma(first, w, value);   \
+    value = fma(value, z, (2.0 * k + 1.0) * M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+    HORNER(0);
+#undef HORNER
+    first = fma(first, w, value);
+    double step = d * x * y, tail = 0.5 * step + step * (x + y) * first;
+    double lifted = (lift_slope(a, b, d) + lift_slope(a + 1.0, b + 1.0, d)) +
+                    (lift_slope(a + 2.0, b + 2.0, d) + lift_slope(a + 3.0, b + 3.0, d));
+    return tail + (large ? 0.0 : lifted);
+}
+
+INLINE void bregman_slopes(double a, double b, double d, double *by, int *fine) {
+    int first, second;
+    by[0] = -d * curvature(a, &first);
+    by[1] = slope_difference(a, b, d, &second);
+    by[2] = 0.0;
+    *fine = first & second;
+}
+
+INLINE void slope_difference_slopes(double a, double b, double d, double *by, int *fine) {
+    int first, second;
+    (void)d;
+    by[0] = -curvature(a, &first);
+    by[1] = curvature(b, &second);
+    by[2] = 0.0;
+    *fine = first & second;
+}
+
+/* a b - c d with the digits that the products lose */
+INLINE double product_difference(double a, double b, double c, double d) {
+    double left = a * b, right = c * d;
+    return (left - right) + (lost_by_times(a, b, left) - lost_by_times(c, d, right));
+}
+
+/* KL[Gamma(a1, b1) || Gamma(a2, b2)] = a2 (x - log(1 + x)) + B(a1 -> a2), x = a1 b2/(a2 b1) - 1 */
+INLINE double gamma_laws(double a1, double b1, double a2, double b2, int *fine) {
+    int shapes;
+    double excess = product_difference(a1, b2, a2, b1) / b1;
+    double value = a2 * remainder_of(excess / a2, a1 / a2 * (b2 / b1)) + bregman(a1, a2, a2 - a1, &shapes);
+    *fine = shapes & POSITIVE(b1) & POSITIVE(b2);
+    return value;
+}
+
+INLINE void gamma_laws_slopes(double a1, double b1, double a2, double b2, double *by, int *fine) {
+    int q, p;
+    double excess = product_difference(a1, b2, a2, b1) / b1;
+    by[0] = excess / a1 - (a2 - a1) * curvature(a1, &q);
+    by[1] = -excess / b1;
+    by[2] = slope_difference(a1, a2, a2 - a1, &p) - log_of(excess / a2, a1 / a2 * (b2 / b1));
+    by[3] = excess / b2;
+    *fine = q & p & POSITIVE(b1) & POSITIVE(b2);
+}
+
+/* KL[Beta(a1, b1) || Beta(a2, b2)], with w = a1 b2 - b1 a2 and totals t = a + b:
+   a2 R(w/(t1 a2)) + b2 R(-w/(t1 b2)) + B(a1 -> a2) + B(b1 -> b2) - B(t1 -> t2), R(x) = x - log(1 + x) */
+INLINE double beta_laws(double a1, double b1, double a2, double b2, int *fine) {
+    int one, two, both;
+    double da = a2 - a1, db = b2 - b1, t1 = a1 + b1, t2 = a2 + b2, w = product_difference(a1, b2, b1, a2);
+    double shares = a2 * remainder_of(w / (t1 * a2), a1 * t2 / (t1 * a2)) +
+                    b2 * remainder_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
+    double value = shares + (bregman(a1, a2, da, &one) + bregman(b1, b2, db, &two) - bregman(t1, t2, da + db, &both));
+    *fine = one & two & both;
+    return value;
+}
+
+INLINE void beta_laws_slopes(double a1, double b1, double a2, double b2, double *by, int *fine) {
+    int q, p, common, c1, c2, c3;
+    double da = a2 - a1, db = b2 - b1, t1 = a1 + b1, t2 = a2 + b2, w = product_difference(a1, b2, b1, a2);
+    double common_q = (da + db) * curvature(t1, &c1), common_p = slope_difference(t1, t2, da + db, &common);
+    by[0] = w / (t1 * a1) - da * curvature(a1, &c2) + common_q;
+    by[1] = -w / (t1 * b1) - db * curvature(b1, &c3) + common_q;
+    by[2] = slope_difference(a1, a2, da, &q) - common_p - log_of(w / (t1 * a2), a1 * t2 / (t1 * a2));
+    by[3] = slope_difference(b1, b2, db, &p) - common_p - log_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
+    *fine = q & p & common & c1 & c2 & c3;
+}

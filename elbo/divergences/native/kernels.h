@@ -5,7 +5,9 @@
    writes NaN and says that it does not vouch for all of them; the formula in Python then does that one. A products
    kernel writes the derivative by each input times the incoming gradient. */
 
+#define ONE(x, i) x[0][i]
 #define TWO(x, i) x[0][i], x[1][i]
+#define THREE(x, i) x[0][i], x[1][i], x[2][i]
 #define FOUR(x, i) x[0][i], x[1][i], x[2][i], x[3][i]
 
 #define VALUE(name, real, formula, INPUTS)                                                              \
@@ -42,11 +44,22 @@
     PRODUCTS(name##_products32, float, name##_slopes, INPUTS, count)
 
 LOOPS(normal_by_std, normal_by_std_brief, FOUR, 4)
+LOOPS(half_normal, half_normal_brief, TWO, 2)
 LOOPS(laplace, laplace, FOUR, 4)
+LOOPS(cauchy, cauchy, FOUR, 4)
+LOOPS(pareto, pareto, FOUR, 4)
 LOOPS(relative_entropy, relative_entropy, TWO, 2)
 LOOPS(itakura_saito, itakura_saito, TWO, 2)
 LOOPS(bernoulli_by_probs, bernoulli_by_probs, TWO, 2)
 LOOPS(bernoulli_by_logits, bernoulli_by_logits, TWO, 2)
+LOOPS(geometric, geometric, TWO, 2)
+LOOPS(bregman, bregman, THREE, 3)
+LOOPS(slope_difference, slope_difference, THREE, 3)
+LOOPS(gamma_laws, gamma_laws, FOUR, 4)
+LOOPS(beta_laws, beta_laws, FOUR, 4)
+/* the derivative of the curvature is left to Python */
+VALUE(curvature_value64, double, curvature, ONE)
+VALUE(curvature_value32, float, curvature, ONE)
 
 #define ENTRY(name, count)                                                                    \
     {                                                                                         \
@@ -54,13 +67,27 @@ LOOPS(bernoulli_by_logits, bernoulli_by_logits, TWO, 2)
             (products_of)NAMED(name##_products64), (products_of)NAMED(name##_products32),     \
     }
 static const struct kernel NAMED(kernels)[] = {
-    ENTRY(normal_by_std, 4),      ENTRY(laplace, 4),
-    ENTRY(relative_entropy, 2),   ENTRY(itakura_saito, 2),
-    ENTRY(bernoulli_by_probs, 2), ENTRY(bernoulli_by_logits, 2),
+    ENTRY(normal_by_std, 4),
+    ENTRY(half_normal, 2),
+    ENTRY(laplace, 4),
+    ENTRY(cauchy, 4),
+    ENTRY(pareto, 4),
+    ENTRY(relative_entropy, 2),
+    ENTRY(itakura_saito, 2),
+    ENTRY(bernoulli_by_probs, 2),
+    ENTRY(bernoulli_by_logits, 2),
+    ENTRY(geometric, 2),
+    ENTRY(bregman, 3),
+    ENTRY(slope_difference, 3),
+    ENTRY(gamma_laws, 4),
+    ENTRY(beta_laws, 4),
+    {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };
 
+#undef ONE
 #undef TWO
+#undef THREE
 #undef FOUR
 #undef VALUE
 #undef PRODUCTS

@@ -77,6 +77,10 @@ static int opened(struct call *call, PyObject *args, int gradients) {
         return 0;
     }
     call->kernel = &table[index];
+    if (gradients && !call->kernel->products64) {
+        PyErr_Format(PyExc_ValueError, "%s has no derivatives here", call->kernel->name);
+        return 0;
+    }
     int reads = call->kernel->inputs + gradients, writes = gradients ? call->kernel->inputs : 1;
     if (given != 1 + reads + writes) {
         PyErr_Format(PyExc_ValueError, "%s needs %d arrays, got %zd", call->kernel->name, reads + writes, given - 1);
