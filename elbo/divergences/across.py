@@ -37,10 +37,10 @@ def beta_to_uniform(q: Beta) -> Tensor:
     return beta_kl(q.concentration1, q.concentration0, one, one)
 
 
-def _gaussian(mean: Tensor, variance: Tensor, p: Normal) -> Tensor:
-    """−E log N(x; p) for a law with that mean and variance."""
-    quadratic = (variance / p.scale + (mean - p.loc) / p.scale * (mean - p.loc)) / p.scale
-    return HALF_LOG_2PI + torch.log(p.scale) + 0.5 * quadratic
+def _to_normal(spread: Tensor, gap: Tensor, excess: float) -> Tensor:
+    """KL to a normal law: of its standard deviation q has ``spread`` many, its mean is ``gap`` of them away, and
+    ``excess`` is the entropy of the normal law with the moments of q, less that of q."""
+    return 0.5 * ((spread - 1.0) * (spread + 1.0) + gap * gap) - torch.log(spread) + excess
 
 
 def _mean_log(low: Tensor, high: Tensor) -> Tensor:
@@ -55,7 +55,8 @@ def _mean_log(low: Tensor, high: Tensor) -> Tensor:
     Uniform,
     formula="KL[Beta ‖ U(0, 1)] + log(h − l)",
     conditions="inf unless l ≤ 0 and h ≥ 1",
-    accuracy=32,
+    accuracy=16,
+    note="7 measured where the beta law is all but uniform, 6 elsewhere",
     source=SOURCE,
 )
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
@@ -67,13 +68,12 @@ def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     Exponential,
     Normal,
     formula="log r − 1 + ½ log 2πs² + (1/r² + (1/r − m)²)/(2 s²)",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
     mean = q.rate.reciprocal()
-    return torch.log(q.rate) - 1.0 + _gaussian(mean, mean * mean, p)
+    return _to_normal(mean / p.scale, (mean - p.loc) / p.scale, HALF_LOG_2PI - 0.5)
 
 
 @register(
@@ -81,38 +81,37 @@ def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
     Gumbel,
     formula="log(r s) − 1 − m/s + e^(m/s) r s/(r s + 1) + 1/(r s)",
     accuracy=math.inf,
-    note=NOTE.format("64 for |m/s| ≤ 10"),
+    note=NOTE.format("8 while u = m/s − log(1 + 1/(r s)) is below 10, and |u| beyond, as of any e^u"),
     source=SOURCE,
 )
 def _exponential_gumbel(q: Exponential, p: Gumbel) -> Tensor:
     product, shift = q.rate * p.scale, p.loc / p.scale
-    return torch.log(product) - 1.0 - shift + torch.exp(shift) * product / (product + 1.0) + product.reciprocal()
+    mean = product.reciprocal()
+    return torch.expm1(shift - torch.log1p(mean)) + (mean - shift) + torch.log(product)
 
 
 @register(
     Gumbel,
     Normal,
     formula="−log b − γ − 1 + ½ log 2πs² + (π² b²/6 + (m₁ + γ b − m₂)²)/(2 s²)",
-    accuracy=1024,
-    note=NOTE.format("456 for parameters of 0.01 to 100, 29 in 999 of 1000"),
+    accuracy=8,
     source=SOURCE,
 )
 def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
-    return (
-        _gaussian(q.loc + EULER * q.scale, q.scale.square() * (math.pi**2 / 6), p) - torch.log(q.scale) - (1.0 + EULER)
-    )
+    gap = ((q.loc - p.loc) + EULER * q.scale) / p.scale
+    return _to_normal(q.scale / p.scale * (math.pi / math.sqrt(6.0)), gap, 0.090573019538512555)
 
 
 @register(
     Laplace,
     Normal,
     formula="−log 2b − 1 + ½ log 2πs² + (2 b² + (m₁ − m₂)²)/(2 s²)",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _laplace_normal(q: Laplace, p: Normal) -> Tensor:
-    return _gaussian(q.loc, 2.0 * q.scale.square(), p) - torch.log(q.scale) - (1.0 + math.log(2.0))
+    gap = (q.loc - p.loc) / p.scale
+    return _to_normal(q.scale / p.scale * math.sqrt(2.0), gap, 0.5 * math.log(math.pi) - 0.5)
 
 
 @register(
@@ -132,15 +131,14 @@ def _normal_gumbel(q: Normal, p: Gumbel) -> Tensor:
     Normal,
     Laplace,
     formula="−½ log 2πe s² + log 2b + (s √(2/π) e^(−m²/2s²) + m erf(m/(s√2)))/b, m = m₁ − m₂",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _normal_laplace(q: Normal, p: Laplace) -> Tensor:
-    m, ratio = q.loc - p.loc, q.scale / p.scale
-    t = m / q.scale
-    mean = ratio * (math.sqrt(2.0 / math.pi) * torch.exp(-0.5 * t * t)) + m / p.scale * torch.erf(t * math.sqrt(0.5))
-    return mean - torch.log(ratio) + (math.log(2.0) - 0.5 - HALF_LOG_2PI)
+    # with ρ = s √(2/π)/b and t = m/s: ρ − 1 − log ρ, what E|x| grows by with the distance, and log(2/π) + ½
+    ratio, t = q.scale / p.scale * math.sqrt(2.0 / math.pi), (q.loc - p.loc) / q.scale
+    growth = torch.expm1(-0.5 * t * t) + math.sqrt(math.pi / 2.0) * t * torch.erf(t * math.sqrt(0.5))
+    return (ratio - 1.0) - torch.log(ratio) + ratio * growth + (math.log(2.0 / math.pi) + 0.5)
 
 
 @register(
@@ -148,8 +146,7 @@ def _normal_laplace(q: Normal, p: Laplace) -> Tensor:
     Exponential,
     formula="log(α/(x r)) − 1/α − 1 + r x α/(α − 1)",
     conditions="inf if α ≤ 1",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _pareto_exponential(q: Pareto, p: Exponential) -> Tensor:
@@ -180,15 +177,18 @@ def _pareto_gamma(q: Pareto, p: Gamma) -> Tensor:
     Normal,
     formula="log(α/x) − 1/α − 1 + ½ log 2πs² + (Var + (E x − m)²)/(2 s²)",
     conditions="inf if α ≤ 2",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _pareto_normal(q: Pareto, p: Normal) -> Tensor:
     above = q.alpha - 1.0
     mean = q.scale * (q.alpha / above)
     variance = q.scale / above * (q.scale / above) * (q.alpha / (q.alpha - 2.0))
-    value = torch.log(q.alpha / q.scale) - q.alpha.reciprocal() - 1.0 + _gaussian(mean, variance, p)
+    gap = (mean - p.loc) / p.scale
+    value = (
+        torch.log(q.alpha / q.scale * p.scale) - q.alpha.reciprocal() + 0.5 * (variance / p.scale / p.scale + gap * gap)
+    )
+    value = value + (HALF_LOG_2PI - 1.0)
     return value.masked_fill(q.alpha <= 2, math.inf)
 
 
@@ -217,8 +217,7 @@ def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
     Exponential,
     formula="r (h + l)/2 − log(r (h − l))",
     conditions="inf if l < 0",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _uniform_exponential(q: Uniform, p: Exponential) -> Tensor:
@@ -267,8 +266,7 @@ def _uniform_gumbel(q: Uniform, p: Gumbel) -> Tensor:
     Uniform,
     Normal,
     formula="½ log 2πs² − log(h − l) + ((h − l)²/12 + (mid − m)²)/(2 s²)",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _uniform_normal(q: Uniform, p: Normal) -> Tensor:
@@ -281,8 +279,7 @@ def _uniform_normal(q: Uniform, p: Normal) -> Tensor:
     Pareto,
     formula="(α + 1) E log x − log(h − l) − log α − α log x₀",
     conditions="inf if l < x₀",
-    accuracy=64,
-    note=NOTE.format(64),
+    accuracy=8,
     source=SOURCE,
 )
 def _uniform_pareto(q: Uniform, p: Pareto) -> Tensor:
