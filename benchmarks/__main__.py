@@ -52,7 +52,12 @@ def _cells(row: Row) -> list[str]:
     met = {True: "yes", False: "NO", None: ""}[row.met]
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     target = "" if row.target is None else (f"{row.target:g}" if row.ratio is not None else _time(row.target))
-    return [row.what, _time(row.ours), "" if row.peer is None else _time(row.peer), ratio, target, met, row.note]
+    show = _time if row.unit == "s" else _bytes
+    return [row.what, show(row.ours), "" if row.peer is None else show(row.peer), ratio, target, met, row.note]
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e6:.3g} MB"
 
 
 def _time(seconds: float) -> str:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 class Row:
     """One line of the table: what was measured, both medians in seconds, and the ratio that is aimed at.
 
-    ``target`` is the largest allowed ``ours / peer``; with no peer it is the largest allowed time in seconds.
+    ``target`` is the largest allowed ``ours / peer``; with no peer it is the largest allowed time in seconds. ``unit``
+    is what ours and peer are in, ``s`` or ``B``.
     """
 
     what: str
@@ -23,6 +24,7 @@ class Row:
     peer: float | None = None
     target: float | None = None
     note: str = ""
+    unit: str = "s"
 
     @property
     def ratio(self) -> float | None:
