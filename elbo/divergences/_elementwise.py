@@ -36,9 +36,11 @@ def transformed() -> bool:
 def holds_nan(tensor: Tensor) -> bool:
     """Whether any element of ``tensor`` (none of them negative) is NaN: whether their sum is."""
     bare = tensor.detach()
+    if bare.numel() <= SMALL or not bare.is_cpu or bare.dtype not in DTYPES:
+        return math.isnan(bare.sum())
     # torch's threads wait busily after their work, and would keep a processor from the threads of the next blocks
     with np.errstate(over="ignore"):
-        return math.isnan(bare.numpy().sum() if bare.is_cpu and bare.dtype in DTYPES else bare.sum())
+        return math.isnan(bare.numpy().sum())
 
 
 def _in_numpy(tensor: Tensor) -> bool:
@@ -148,22 +150,29 @@ def elementwise(
             result: Tensor = value(*inputs)
             return result if result.shape == shape else result.expand(shape).clone()
         arrays = [tensor.detach().numpy() for tensor in inputs]
-        with np.errstate(all="ignore"):
-            return in_numpy(arrays, np.broadcast(*arrays) if len(arrays) > 1 else arrays[0], inputs[0])
+        return in_numpy(arrays, common_of(arrays), inputs[0])
+
+    def common_of(arrays: list[Any]) -> Any:
+        """What has the shape of the result."""
+        shape = arrays[0].shape
+        return arrays[0] if all(array.shape == shape for array in arrays) else np.broadcast(*arrays)
 
     def in_numpy(arrays: list[Any], common: Any, like: Tensor) -> Tensor:
         if common.ndim == 0:
             rows = [array.reshape(1) for array in arrays]
             return in_numpy(rows, rows[0], like).reshape(())
         if common.size <= SMALL and fused is None:
-            result = value(*arrays)
+            with np.errstate(all="ignore"):
+                result = value(*arrays)
             if result.shape != common.shape:
                 result = np.broadcast_to(result, common.shape).copy()
             return torch.from_numpy(result)
         out = like.new_empty(common.shape)
 
         def fill(pieces: list[Array]) -> None:
-            if fused is None or not fused.value(pieces[:-1], pieces[-1], value):
+            if fused is not None and fused.value(pieces[:-1], pieces[-1], value):
+                return
+            with np.errstate(all="ignore"):
                 for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(out.element_size())):
                     blocks[-1][...] = value(*blocks[:-1])
 
@@ -184,11 +193,11 @@ def elementwise(
         if not first.is_cpu or first.dtype not in DTYPES:
             return forward(*inputs)
         arrays = [tensor.detach().numpy() for tensor in inputs]
-        common = np.broadcast(*arrays) if len(arrays) > 1 else arrays[0]
-        with np.errstate(all="ignore"):
-            if fused is None and common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
+        common = common_of(arrays)
+        if fused is None and common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
+            with np.errstate(all="ignore"):
                 ctx.slopes = partials(*arrays, needs=ctx.needs_input_grad)
-            return in_numpy(arrays, common, first)
+        return in_numpy(arrays, common, first)
 
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         inputs, needs = ctx.saved_tensors, ctx.needs_input_grad
@@ -196,8 +205,7 @@ def elementwise(
             slopes = partials(*inputs, needs=needs)
             products = [None if s is None or not need else s * grad for s, need in zip(slopes, needs, strict=True)]
         else:
-            with np.errstate(all="ignore"):
-                products = products_in_numpy(getattr(ctx, "slopes", None), inputs, grad, needs)
+            products = products_in_numpy(getattr(ctx, "slopes", None), inputs, grad, needs)
         return tuple(
             [
                 product if product is None or product.shape == tensor.shape else product.sum_to_size(tensor.shape)
@@ -210,10 +218,11 @@ def elementwise(
     ) -> list[Tensor | None]:
         g = grad.numpy()
         if slopes is not None:
-            return [
-                torch.from_numpy(s * g) if need and s is not None else None
-                for s, need in zip(slopes, needs, strict=True)
-            ]
+            with np.errstate(all="ignore"):
+                return [
+                    torch.from_numpy(s * g) if need and s is not None else None
+                    for s, need in zip(slopes, needs, strict=True)
+                ]
         arrays = [tensor.detach().numpy() for tensor in inputs]
         if g.ndim == 0:
             rows = [tensor.reshape(1) for tensor in inputs]
@@ -229,11 +238,12 @@ def elementwise(
             outs = [next(following) if need else None for need in needs]
             if fused is not None and fused.products(pieces[: len(arrays)], pieces[len(arrays)], outs, partials):
                 return
-            for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(g.itemsize)):
-                slopes = partials(*blocks[: len(arrays)], needs=needs)
-                wanted = (slope for slope, need in zip(slopes, needs, strict=True) if need)
-                for slope, out in zip(wanted, blocks[len(arrays) + 1 :], strict=True):
-                    np.multiply(0.0 if slope is None else slope, blocks[len(arrays)], out=out)
+            with np.errstate(all="ignore"):
+                for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(g.itemsize)):
+                    slopes = partials(*blocks[: len(arrays)], needs=needs)
+                    wanted = (slope for slope, need in zip(slopes, needs, strict=True) if need)
+                    for slope, out in zip(wanted, blocks[len(arrays) + 1 :], strict=True):
+                        np.multiply(0.0 if slope is None else slope, blocks[len(arrays)], out=out)
 
         if g.size <= SMALL:
             fill([*arrays, g, *targets])
