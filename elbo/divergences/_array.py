@@ -60,8 +60,10 @@ def replaced(x: Array, mask: Array, form: Callable[..., Array], *arrays: Array) 
     places = np.flatnonzero(mask)
     if places.size > x.size // 4:
         return np.where(mask, form(*arrays), x)
-    if places.size:
+    if places.size and x.flags.c_contiguous:
         x.reshape(-1)[places] = form(*(np.broadcast_to(array, x.shape).reshape(-1)[places] for array in arrays))
+    elif places.size:  # reshape would give a copy
+        x[mask] = form(*(np.broadcast_to(array, x.shape)[mask] for array in arrays))
     return x
 
 

@@ -35,3 +35,11 @@ def test_log_gamma_from_the_rise_is_good_to_the_rounding_of_its_largest_term():
         size = max(v * mp.log(1 + v), EXCESS * abs(v - 1))
         # a logarithm good to an ulp, and three roundings of half an ulp: (½ + ½ + ½ + 1) 2⁻⁵²
         assert abs(mpf(float(g)) - mp.loggamma(1 + v)) <= 2.5 * 2.0**-52 * size
+
+
+def test_the_order_in_memory_makes_no_difference():
+    c = np.linspace(0.1, 4.0, 60).reshape(5, 12)  # some beyond the rational function, less than a quarter
+    for function in (rise, rise_slope):
+        want = function(c, c - 1.0)
+        for view in (np.asfortranarray(c), c.repeat(2, axis=1)[:, ::2]):
+            np.testing.assert_allclose(function(view, view - 1.0), want, rtol=1e-15)
