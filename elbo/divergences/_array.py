@@ -33,6 +33,11 @@ where = _either(np.where, torch.where)  # where(mask, a, b)
 absolute = _either(np.abs, torch.abs)
 
 
+def erf(x: Array) -> Array:
+    """(2/√π) ∫₀ˣ e^−t² dt."""
+    return torch.erf(x) if isinstance(x, Tensor) else torch.erf(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^−x)."""
     return torch.sigmoid(x) if isinstance(x, Tensor) else 1.0 / (1.0 + np.exp(-x))

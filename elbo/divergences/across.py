@@ -5,6 +5,7 @@ digits are sums of terms larger than the result, and the note of each pair says 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,14 +20,19 @@ from torch.distributions import (
     Uniform,
 )
 
+from elbo.divergences import _array as xp
 from elbo.divergences import beta as _beta  # noqa: F401  (registers itself)
 from elbo.divergences import gamma_across as _gamma_across  # noqa: F401
+from elbo.divergences._array import Array
+from elbo.divergences._elementwise import elementwise
 from elbo.divergences._registry import register
 from elbo.divergences._stirling import log_gamma
 from elbo.divergences.gamma import beta_kl
 
 EULER = 0.5772156649015329
 HALF_LOG_2PI = 0.9189385332046727
+ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
+Slopes = tuple[Array | None, ...]
 SOURCE = "any textbook: −H(q) − E_q log p"
 NOTE = "{} measured; a sum of terms larger than the result"
 
@@ -135,10 +141,24 @@ def _normal_gumbel(q: Normal, p: Gumbel) -> Tensor:
     source=SOURCE,
 )
 def _normal_laplace(q: Normal, p: Laplace) -> Tensor:
+    return normal_laplace_kl(q.loc, q.scale, p.loc, p.scale)
+
+
+def _laplace_distance(m1: Array, s: Array, m2: Array, b: Array) -> Array:
     # with ρ = s √(2/π)/b and t = m/s: ρ − 1 − log ρ, what E|x| grows by with the distance, and log(2/π) + ½
-    ratio, t = q.scale / p.scale * math.sqrt(2.0 / math.pi), (q.loc - p.loc) / q.scale
-    growth = torch.expm1(-0.5 * t * t) + math.sqrt(math.pi / 2.0) * t * torch.erf(t * math.sqrt(0.5))
-    return (ratio - 1.0) - torch.log(ratio) + ratio * growth + (math.log(2.0 / math.pi) + 0.5)
+    ratio, t = s / b * ROOT_2_OVER_PI, (m1 - m2) / s
+    growth = xp.expm1(-0.5 * t * t) + t * xp.erf(t * math.sqrt(0.5)) / ROOT_2_OVER_PI
+    return (ratio - 1.0) - xp.log(ratio) + ratio * growth + (math.log(2.0 / math.pi) + 0.5)
+
+
+def _laplace_distance_slopes(m1: Array, s: Array, m2: Array, b: Array, needs: Sequence[bool]) -> Slopes:
+    t = (m1 - m2) / s
+    mean, density = xp.erf(t * math.sqrt(0.5)), ROOT_2_OVER_PI * xp.exp(-0.5 * t * t)
+    distance = (density + t * mean) * s  # E|x − m₂|
+    return mean / b, (density * s / b - 1.0) / s, -mean / b, (1.0 - distance / b) / b
+
+
+normal_laplace_kl = elementwise(_laplace_distance, _laplace_distance_slopes, "normal_laplace_kl")
 
 
 @register(
