@@ -80,6 +80,7 @@ exponential_gamma_kl = elementwise(
     "exponential_gamma_kl",
     double=True,
     single=(_exponential_gamma_single, partial(_exponential_gamma_slopes, brief=True)),
+    compiled="exponential_gamma",
 )
 
 

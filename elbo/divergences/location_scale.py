@@ -117,7 +117,12 @@ def _gumbel_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[b
 
 
 gumbel_kl = elementwise(
-    _gumbel, _gumbel_slopes, "gumbel_kl", double=True, single=(_gumbel_single, partial(_gumbel_slopes, brief=True))
+    _gumbel,
+    _gumbel_slopes,
+    "gumbel_kl",
+    double=True,
+    single=(_gumbel_single, partial(_gumbel_slopes, brief=True)),
+    compiled="gumbel",
 )
 
 

@@ -49,7 +49,12 @@ def _weibull_slopes(
 
 
 weibull_kl = elementwise(
-    _weibull, _weibull_slopes, "weibull_kl", double=True, single=(_weibull_single, partial(_weibull_slopes, brief=True))
+    _weibull,
+    _weibull_slopes,
+    "weibull_kl",
+    double=True,
+    single=(_weibull_single, partial(_weibull_slopes, brief=True)),
+    compiled="weibull",
 )
 
 

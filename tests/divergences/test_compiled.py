@@ -7,7 +7,17 @@ import pytest
 import torch
 from mpmath import mp
 
-from elbo.divergences import _compiled, _kernels, _stirling, bernoulli, gamma, gaussian, location_scale
+from elbo.divergences import (
+    _compiled,
+    _kernels,
+    _stirling,
+    bernoulli,
+    exponential,
+    gamma,
+    gaussian,
+    location_scale,
+    weibull,
+)
 from elbo.divergences._elementwise import PIECE, SMALL
 from elbo.evidence import generator
 
@@ -31,8 +41,16 @@ FUNCTIONS = {
     "curvature": (_stirling.curvature, ("positive",)),
     "gamma_laws": (gamma.gamma_kl, ("positive",) * 4),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
+    "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
+    "gumbel": (location_scale.gumbel_kl, ("moderate",) * 4),
+    "weibull": (weibull.weibull_kl, ("moderate",) * 4),
 }
-OF_KIND = {"real": lambda x: 3 * x, "positive": torch.exp, "share": torch.sigmoid}
+OF_KIND = {
+    "real": lambda x: 3 * x,
+    "positive": torch.exp,
+    "share": torch.sigmoid,
+    "moderate": lambda x: 1.5 + torch.tanh(x),
+}
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 NAMES = pytest.mark.parametrize("name", FUNCTIONS)
 
@@ -153,6 +171,41 @@ def beta_slopes(a1, b1, a2, b2):
     return [(sum(terms), sum(map(abs, terms))) for terms in slopes]
 
 
+def log_gamma_excess(ratio, gap):
+    """Φ(y) + log Γ(ρ) + γ (ρ − 1), y = gap + log Γ(1 + ρ), its derivatives by ρ and the gap, and the sizes of terms."""
+    log_gamma = mp.loggamma(1 + ratio)
+    y = gap + log_gamma
+    growth, rise = mp.expm1(y), mp.chop(mp.digamma(ratio) + mp.euler, 1e-40)
+    felt = mp.exp(y) * (abs(gap) + abs(log_gamma))  # what rounding the terms of y does to e^y
+    by_ratio = mp.digamma(1 + ratio) * growth + rise, mp.digamma(1 + ratio) * felt + abs(rise)
+    return growth - y + mp.loggamma(ratio) + mp.euler * (ratio - 1), by_ratio, (growth, felt)
+
+
+def scaled(*pairs):
+    """A sum of slopes, each times a factor, and of their sizes."""
+    return sum(slope * c for (slope, _), c in pairs), sum(size * abs(c) for (_, size), c in pairs)
+
+
+def gumbel_slopes(m1, b1, m2, b2):
+    ratio, gap = b1 / b2, (m2 - m1) / b2
+    _, by_ratio, by_gap = log_gamma_excess(ratio, gap)
+    return [scaled((by_gap, -1 / b2)), scaled((by_ratio, 1 / b2)), scaled((by_gap, 1 / b2)),
+            scaled((by_ratio, -ratio / b2), (by_gap, -gap / b2))]  # fmt: skip
+
+
+def weibull_slopes(k1, l1, k2, l2):
+    ratio, log = k2 / k1, mp.log(l1 / l2)
+    _, by_ratio, by_gap = log_gamma_excess(ratio, k2 * log)
+    return [scaled((by_ratio, -ratio / k1)), scaled((by_gap, k2 / l1)), scaled((by_ratio, 1 / k1), (by_gap, log)),
+            scaled((by_gap, -k2 / l2))]  # fmt: skip
+
+
+def exponential_gamma_slopes(b1, c, b2):
+    t = b2 / b1
+    rate, terms = abs(t - 1) + abs(c - 1), (mp.digamma(c) + mp.euler, -mp.log(t))
+    return [((c - t) / b1, rate / b1), (sum(terms), sum(map(abs, terms))), ((t - c) / b2, rate / b2)]
+
+
 TRUE = {
     "half_normal": (
         lambda s1, s2: ((s1 / s2) ** 2 - 1) / 2 - mp.log(s1 / s2),
@@ -198,11 +251,20 @@ TRUE = {
     "curvature": (log_gamma_rest_curvature, lambda a: itself(mp.psi(2, a) + 1 / a**2)),
     "gamma_laws": (gamma_kl, gamma_slopes),
     "beta_laws": (beta_kl, beta_slopes),
+    "exponential_gamma": (
+        lambda b1, c, b2: b2 / b1 - 1 - c * mp.log(b2 / b1) + mp.loggamma(c) + (c - 1) * mp.euler,
+        exponential_gamma_slopes,
+    ),
+    "gumbel": (lambda m1, b1, m2, b2: log_gamma_excess(b1 / b2, (m2 - m1) / b2)[0], gumbel_slopes),
+    "weibull": (lambda k1, l1, k2, l2: log_gamma_excess(k2 / k1, k2 * mp.log(l1 / l2))[0], weibull_slopes),
 }
 # wider than 6: the classes of the pairs, or of what they are made of; torch's ψ₂ is good to ten digits
 ALLOWED = {
     "gamma_laws": (16, 8),
     "beta_laws": (16, 8),
+    "exponential_gamma": (16, 8),
+    "gumbel": (16, 16),
+    "weibull": (16, 16),
     "bregman": (20, 8),
     "slope_difference": (8, 8),
     "curvature": (6, 2e6),

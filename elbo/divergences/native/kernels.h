@@ -57,6 +57,9 @@ LOOPS(bregman, bregman, THREE, 3)
 LOOPS(slope_difference, slope_difference, THREE, 3)
 LOOPS(gamma_laws, gamma_laws, FOUR, 4)
 LOOPS(beta_laws, beta_laws, FOUR, 4)
+LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
+LOOPS(gumbel, gumbel, FOUR, 4)
+LOOPS(weibull, weibull, FOUR, 4)
 /* the derivative of the curvature is left to Python */
 VALUE(curvature_value64, double, curvature, ONE)
 VALUE(curvature_value32, float, curvature, ONE)
@@ -81,6 +84,9 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(slope_difference, 3),
     ENTRY(gamma_laws, 4),
     ENTRY(beta_laws, 4),
+    ENTRY(exponential_gamma, 3),
+    ENTRY(gumbel, 4),
+    ENTRY(weibull, 4),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };

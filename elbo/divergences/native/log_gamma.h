@@ -1,0 +1,182 @@
+/* log Gamma beside its tangent at 2, for laws with one shape fixed; tables and formulas are those of _log_gamma.py. */
+
+/* log Gamma(1 + c) - (1 - gamma) (c - 1) over (c - 1)^2, and its derivative over c - 1, for 0 <= c <= 3 */
+INLINE double rise_curve(double c) {
+    double p = 6.8016882145650245e-09, q = 1.670182006150011e-06;
+    p = fma(p, c, 6.982109812493515e-06);
+    p = fma(p, c, 0.00047693197569795894);
+    p = fma(p, c, 0.010330528663471924);
+    p = fma(p, c, 0.09898258651570913);
+    p = fma(p, c, 0.48454911622091756);
+    p = fma(p, c, 1.2915589242019618);
+    p = fma(p, c, 1.8863370781119717);
+    p = fma(p, c, 1.4125238067896435);
+    p = fma(p, c, 0.42278433509846713);
+    q = fma(q, c, 0.00017981238414628662);
+    q = fma(q, c, 0.0056252882259906975);
+    q = fma(q, c, 0.07602719776846402);
+    q = fma(q, c, 0.525371379831893);
+    q = fma(q, c, 2.01803182301386);
+    q = fma(q, c, 4.45733256048761);
+    q = fma(q, c, 5.600685421268609);
+    q = fma(q, c, 3.706275295719654);
+    q = fma(q, c, 1.0);
+    return p / q;
+}
+
+INLINE double rise_slope_curve(double c) {
+    double p = 2.6256581887374182e-08, q = 5.350685100174986e-06;
+    p = fma(p, c, 2.670484306880134e-05);
+    p = fma(p, c, 0.0016344148747132652);
+    p = fma(p, c, 0.031056229656896705);
+    p = fma(p, c, 0.250111939189463);
+    p = fma(p, c, 0.9423458730507273);
+    p = fma(p, c, 1.6172583000917071);
+    p = fma(p, c, 0.9999999999999999);
+    q = fma(q, c, 0.00047907992353133814);
+    q = fma(q, c, 0.012364453092888592);
+    q = fma(q, c, 0.13426808624961764);
+    q = fma(q, c, 0.7043729498732869);
+    q = fma(q, c, 1.8441879599432203);
+    q = fma(q, c, 2.262192366939923);
+    q = fma(q, c, 1.0);
+    return p / q;
+}
+
+#define PSI_2 0.42278433509846713 /* 1 - gamma */
+#define EULER 0.5772156649015329
+#define HALF_LOG_2PI 0.9189385332046727
+#define LARGE 3.0
+
+/* what log Gamma(a) has beyond (a - 1/2) log a - a + log(2 pi)/2, for a = 1/x >= 3.7, and minus its derivative by a */
+INLINE double stirling_tail(double x) {
+    double z = x * x, series = M13;
+#define HORNER(k) series = fma(series, z, M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+    HORNER(0);
+#undef HORNER
+    return x * series;
+}
+
+INLINE double stirling_slope(double x) {
+    double z = x * x, series = 27.0 * M13;
+#define HORNER(k) series = fma(series, z, (2.0 * k + 1.0) * M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+    HORNER(0);
+#undef HORNER
+    return z * series;
+}
+
+/* psi(1 + c) - (1 - gamma) for c > 0, r = c - 1 */
+INLINE double rise_slope(double c, double r) {
+    double x = 1.0 / (1.0 + c), far = natural_log(1.0 + c) - (0.5 * x + stirling_slope(x)) - PSI_2;
+    double near = r * rise_slope_curve(c <= LARGE ? c : LARGE);
+    return c <= LARGE ? near : far;
+}
+
+/* c lambda(e/c) + K(c), lambda(d) = d - log(1 + d), e = t - c, t = b2/b1,
+   K(c) = log Gamma(c) - c log c + c - 1 + gamma (c - 1) */
+INLINE double exponential_gamma(double b1, double c, double b2, int *fine) {
+    double r = c - 1.0, d = ((b2 - b1) / b1 - r) / c, ratio = b2 / (b1 * c);
+    double s = d / (2.0 + d), q = s * s;
+    double spread = q <= WIDE ? s * (d + q * artanh_tail(q)) : d - natural_log(ratio);
+    double total = 2.0 + r, u = r / total, v = u * u, log_c = natural_log(c);
+    double rest = v <= WIDE ? r * (v * artanh_tail(v)) : 2.0 * r - total * log_c;
+    double near = r * r * rise_curve(c <= LARGE ? c : LARGE) + rest;
+    double jump = (c + 0.5) * log_one_plus(1.0 / c) - 1.0;
+    double far = (EULER * r + (HALF_LOG_2PI - 1.0)) - 0.5 * log_c + (stirling_tail(1.0 / (1.0 + c)) + jump);
+    *fine = AMONG(b1, 1e-90, 1e90) & AMONG(b2, 1e-90, 1e90) & AMONG(c, 1e-90, 1e90);
+    return c * spread + (c <= LARGE ? near : far);
+}
+
+INLINE void exponential_gamma_slopes(double b1, double c, double b2, double *by, int *fine) {
+    double r = c - 1.0, step = b2 - b1, e = step / b1 - r;
+    *fine = AMONG(b1, 1e-90, 1e90) & AMONG(b2, 1e-90, 1e90) & AMONG(c, 1e-90, 1e90);
+    by[0] = -e / b1;
+    by[1] = rise_slope(c, r) + r / c - log_quotient(b2, b1, step);
+    by[2] = e / b2;
+}
+
+/* log Gamma(1 + rho), r = rho - 1, and its excess over the tangent */
+INLINE double log_gamma_next(double ratio, double r, double *lift) {
+    double a = 1.0 + ratio, near = r * r * rise_curve(ratio <= LARGE ? ratio : LARGE);
+    double far = (a - 0.5) * (natural_log(a) - 1.0) + (HALF_LOG_2PI - 0.5 + stirling_tail(1.0 / a));
+    *lift = ratio <= LARGE ? near : far - PSI_2 * r;
+    return ratio <= LARGE ? fma(PSI_2, r, near) : far;
+}
+
+#define MODEST(y) AMONG(y, -600.0, 600.0)
+
+/* phi(y) + {log Gamma(rho) + gamma (rho - 1)}, y = gap + log Gamma(1 + rho), and its derivatives by rho and the gap */
+INLINE double log_gamma_excess(double ratio, double r, double gap, int *fine) {
+    double lift, y = gap + log_gamma_next(ratio, r, &lift), bounded = MODEST(y) ? y : 0.0;
+    int near = fabs(y) <= 1.0;
+    double growth = near ? phi_series(near ? y : 0.0) : exp_minus_one(bounded) - y;
+    *fine = AMONG(ratio, 1e-90, 1e90) & MODEST(y);
+    return growth + (lift + remainder_of(r, ratio));
+}
+
+INLINE double log_gamma_slopes(double ratio, double r, double gap, double *by_gap, int *fine) {
+    double lift, y = gap + log_gamma_next(ratio, r, &lift), slope = rise_slope(ratio, r);
+    *fine = AMONG(ratio, 1e-90, 1e90) & MODEST(y);
+    *by_gap = exp_minus_one(MODEST(y) ? y : 0.0);
+    return (PSI_2 + slope) * *by_gap + (slope + r / ratio);
+}
+
+/* Gumbel laws: rho = b1/b2, gap = (m2 - m1)/b2 */
+INLINE double gumbel(double m1, double u, double m2, double v, int *fine) {
+    int within = COMMON(u) & COMMON(v);
+    double value = log_gamma_excess(u / v, (u - v) / v, (m2 - m1) / v, fine);
+    *fine &= within;
+    return value;
+}
+
+INLINE void gumbel_slopes(double m1, double u, double m2, double v, double *by, int *fine) {
+    double inverse = 1.0 / v, ratio = u * inverse, gap = (m2 - m1) * inverse, growth;
+    double by_ratio = log_gamma_slopes(ratio, (u - v) * inverse, gap, &growth, fine);
+    *fine &= COMMON(u) & COMMON(v);
+    by[2] = growth * inverse;
+    by[0] = -by[2];
+    by[1] = by_ratio * inverse;
+    by[3] = -(by[1] * ratio + by[2] * gap);
+}
+
+/* Weibull laws: rho = k2/k1, gap = k2 log(l1/l2) */
+INLINE double weibull(double k1, double l1, double k2, double l2, int *fine) {
+    int within = COMMON(k1) & COMMON(k2) & COMMON(l1) & COMMON(l2);
+    double value = log_gamma_excess(k2 / k1, (k2 - k1) / k1, k2 * log_quotient(l1, l2, l1 - l2), fine);
+    *fine &= within;
+    return value;
+}
+
+INLINE void weibull_slopes(double k1, double l1, double k2, double l2, double *by, int *fine) {
+    double inverse = 1.0 / k1, ratio = k2 * inverse, log = log_quotient(l1, l2, l1 - l2), growth;
+    double by_ratio = log_gamma_slopes(ratio, (k2 - k1) * inverse, k2 * log, &growth, fine) * inverse;
+    *fine &= COMMON(k1) & COMMON(k2) & COMMON(l1) & COMMON(l2);
+    by[0] = -by_ratio * ratio;
+    by[1] = growth * k2 / l1;
+    by[2] = by_ratio + growth * log;
+    by[3] = -growth * k2 / l2;
+}
