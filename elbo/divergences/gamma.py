@@ -100,7 +100,7 @@ def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     return by_q, by_p
 
 
-dirichlet_kl = rowwise(_dirichlet, _dirichlet_slopes, "dirichlet_kl", double=True, width=4)
+dirichlet_kl = rowwise(_dirichlet, _dirichlet_slopes, "dirichlet_kl", double=True, width=4, compiled="dirichlet")
 
 
 @register(

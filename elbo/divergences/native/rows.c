@@ -1,4 +1,4 @@
-/* elbo.divergences._native_rows: categorical laws, as module.c has the elementwise ones. */
+/* elbo.divergences._native_rows: categorical and Dirichlet laws, as module.c has the elementwise ones. */
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 

@@ -1,7 +1,9 @@
-/* Categorical laws: rows of numbers that are summed up, LANES rows at a time so that the sums run over vectors.
+/* Categorical and Dirichlet laws: rows of numbers that are summed up, LANES rows at a time so that the sums run over
+   vectors.
 
    Compiled once for each set of instructions, as kernels.h. A row that is beyond the formulas' range (probabilities of
-   zero, logits 600 apart) gets NaN, and the formula in Python does it. The formulas are those of categorical.py. */
+   zero, logits 600 apart) gets NaN, and the formula in Python does it. The formulas are those of
+   categorical.py and gamma.py. */
 
 struct NAMED(tile) {
     double a[MOST * LANES], b[MOST * LANES]; /* the inputs, transposed */
@@ -141,6 +143,65 @@ TARGET static void NAMED(weights_slopes)(struct NAMED(tile) *t, long n) {
     }
 }
 
+/* The excess y of a Dirichlet law and q = 1 + y: a sum b - b sum a over b sum a, less what the totals have lost. */
+TARGET static void NAMED(shares)(struct NAMED(tile) *t, long n, double *restrict total_a, double *restrict total_b,
+                                 double *restrict drift) {
+    double lost[LANES];
+    EACH_LANE {
+        total_a[l] = total_b[l] = drift[l] = lost[l] = 0.0;
+        t->fine[l] = 1;
+    }
+    EACH {
+        double a = t->a[k + l], b = t->b[k + l];
+        total_a[l] += a;
+        total_b[l] += b;
+        drift[l] += b - a;
+        t->fine[l] &= POSITIVE(a) & POSITIVE(b);
+    }
+    EACH_LANE t->fine[l] &= POSITIVE(total_a[l]) & POSITIVE(total_b[l]);
+    EACH {
+        double a = t->a[k + l], b = t->b[k + l], mine = a * total_b[l], theirs = total_a[l] * b;
+        double rounding = lost_by_times(a, total_b[l], mine) - lost_by_times(b, total_a[l], theirs);
+        double e = ((mine - theirs) + rounding) / theirs;
+        lost[l] += b * e;
+        t->y[k + l] = e;
+        t->q[k + l] = mine / theirs;
+    }
+    EACH_LANE lost[l] /= total_b[l];
+    EACH t->y[k + l] -= lost[l] * t->q[k + l];
+}
+
+TARGET static void NAMED(dirichlet_value)(struct NAMED(tile) *t, long n, double *restrict value) {
+    double total_a[LANES], total_b[LANES], drift[LANES];
+    NAMED(shares)(t, n, total_a, total_b, drift);
+    EACH_LANE value[l] = 0.0;
+    EACH {
+        int fine;
+        double a = t->a[k + l], b = t->b[k + l];
+        value[l] += b * remainder_of(t->y[k + l], t->q[k + l]) + bregman(a, b, b - a, &fine);
+    }
+    EACH_LANE {
+        int fine;
+        value[l] -= bregman(total_a[l], total_b[l], drift[l], &fine);
+    }
+}
+
+TARGET static void NAMED(dirichlet_slopes)(struct NAMED(tile) *t, long n) {
+    double total_a[LANES], total_b[LANES], drift[LANES], common_a[LANES], common_b[LANES];
+    NAMED(shares)(t, n, total_a, total_b, drift);
+    EACH_LANE {
+        int fine;
+        common_a[l] = drift[l] * curvature(total_a[l], &fine);
+        common_b[l] = slope_difference(total_a[l], total_b[l], drift[l], &fine);
+    }
+    EACH {
+        int fine;
+        double a = t->a[k + l], b = t->b[k + l], d = b - a, e = t->y[k + l];
+        t->a[k + l] = e * b / a - d * curvature(a, &fine) + common_a[l];
+        t->b[k + l] = slope_difference(a, b, d, &fine) - common_b[l] - log_of(e, t->q[k + l]);
+    }
+}
+
 #define LOADED(real)                                                             \
     long lanes = rows - first < LANES ? rows - first : LANES;                    \
     for (int l = 0; l < LANES; l++) {                                            \
@@ -200,12 +261,18 @@ PRODUCTS(logits_products64, double, logits_slopes)
 PRODUCTS(logits_products32, float, logits_slopes)
 PRODUCTS(weights_products64, double, weights_slopes)
 PRODUCTS(weights_products32, float, weights_slopes)
+VALUE(dirichlet_value64, double, dirichlet_value)
+VALUE(dirichlet_value32, float, dirichlet_value)
+PRODUCTS(dirichlet_products64, double, dirichlet_slopes)
+PRODUCTS(dirichlet_products32, float, dirichlet_slopes)
 
 static const struct kernel NAMED(kernels)[] = {
     {"categorical_by_logits", NAMED(logits_value64), NAMED(logits_value32), NAMED(logits_products64),
      NAMED(logits_products32)},
     {"categorical_by_weights", NAMED(weights_value64), NAMED(weights_value32), NAMED(weights_products64),
      NAMED(weights_products32)},
+    {"dirichlet", NAMED(dirichlet_value64), NAMED(dirichlet_value32), NAMED(dirichlet_products64),
+     NAMED(dirichlet_products32)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
