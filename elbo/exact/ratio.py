@@ -70,7 +70,7 @@ def ratio_moments(
         raise InputValueError("a value or a log weight is not finite at a node of positive probability")
     mean, covariance, size = _moments(lw, law, g, int(k), power)
     # w at a node of depth d = -log w is known to d ulps, and the kernel is integrated around u = d
-    rounding = 4 * EPS * (64 + float(np.ptp(lw)))
+    rounding = 4 * EPS * (64 + _felt_depth(lw, law, g, int(k), size))
     mean_error = rounding / 4 * size
     covariance_error = (
         rounding * np.outer(size, size)
@@ -86,6 +86,15 @@ def ratio_moments(
             covariance - coarse_covariance, np.sqrt(np.outer(covariance.diagonal(), covariance.diagonal()))
         )
     return RatioMoments(mean, covariance, mean_error, covariance_error)
+
+
+def _felt_depth(lw: Array, law: Array, g: Array, k: int, size: Array) -> float:
+    """The range of the log weights, less the deepest nodes, of which K draws meet one with an effect below an ulp."""
+    order = np.argsort(lw)
+    share = np.abs(g) / np.where(size > 0, size, 1.0)
+    effect = np.cumsum(k * law[order] * (1.0 + share.max(1)[order]))
+    felt = order[np.searchsorted(effect, EPS)] if effect[-1] > EPS else order[-1]
+    return float(lw.max() - lw[felt])
 
 
 def squeezed(change: Array, size: Array) -> Array:
