@@ -27,6 +27,7 @@ BETA_GAMMA_GUMBEL = [  # the largest relative error allowed of a value, in ulps;
     ("InverseGamma", "InverseGamma", 8),
     ("Independent", "LowRankMultivariateNormal", 16),
     ("MultivariateNormal", "LowRankMultivariateNormal", 16),
+    ("LowRankMultivariateNormal", "Independent", 4),
 ]
 
 
@@ -140,7 +141,8 @@ def test_derivatives_are_those_of_the_value(q, p, size):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # by torch itself, in jvp
-def test_a_low_rank_target_has_derivatives_of_every_kind():
+@pytest.mark.parametrize("low_rank_is", ["q", "p"])
+def test_low_rank_laws_have_derivatives_of_every_kind(low_rank_is):
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape):
@@ -149,8 +151,9 @@ def test_a_low_rank_target_has_derivatives_of_every_kind():
     leaves = [normal(2, 3), normal(2, 3).exp(), normal(2, 3), normal(2, 3, 2), normal(2, 3).exp()]
 
     def value(loc, scale, mean, factor, diagonal):
-        q = D.Independent(D.Normal(loc, scale, validate_args=False), 1, validate_args=False)
-        return kl(q, D.LowRankMultivariateNormal(mean, factor, diagonal, validate_args=False))
+        plain = D.Independent(D.Normal(loc, scale, validate_args=False), 1, validate_args=False)
+        low_rank = D.LowRankMultivariateNormal(mean, factor, diagonal, validate_args=False)
+        return kl(plain, low_rank) if low_rank_is == "p" else kl(low_rank, plain)
 
     assert torch.autograd.gradcheck(value, [x.requires_grad_() for x in leaves])
     assert torch.autograd.gradgradcheck(value, leaves)
@@ -158,3 +161,19 @@ def test_a_low_rank_target_has_derivatives_of_every_kind():
     twice = torch.func.vmap(torch.func.jacrev(torch.func.jacrev(value, argnums=3), argnums=3))(*bare)
     forward = torch.func.vmap(torch.func.hessian(value, argnums=3))(*bare)
     torch.testing.assert_close(twice, forward, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("trials", [1, 7])
+def test_certain_coins_have_the_divergence_of_the_limit(dtype, trials):
+    inf = math.inf
+    expected = {
+        (inf, inf): 0.0, (-inf, -inf): 0.0, (inf, -inf): inf, (-inf, inf): inf, (0.3, inf): inf, (0.3, -inf): inf,
+        (inf, 0.3): math.log1p(math.exp(-0.3)), (-inf, 0.3): math.log1p(math.exp(0.3)),
+    }  # fmt: skip
+    for (a, b), want in expected.items():
+        q, p = (torch.tensor(x, dtype=dtype) for x in (a, b))
+        by_logits = kl(D.Binomial(trials, logits=q), D.Binomial(trials, logits=p))
+        by_probs = kl(D.Binomial(trials, probs=torch.sigmoid(q)), D.Binomial(trials, probs=torch.sigmoid(p)))
+        for value in (by_logits, by_probs):
+            assert value.item() == pytest.approx(trials * want, rel=8 * torch.finfo(dtype).eps)
