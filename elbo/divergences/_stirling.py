@@ -142,8 +142,8 @@ def _log_gamma(a: Array) -> Array:
 
 
 # torch's own derivative of ψ is good to ten digits only
-digamma = elementwise(_digamma, lambda a, needs: (curvature(a) + 1.0 / a,), "digamma", double=True)
-log_gamma = elementwise(_log_gamma, lambda a, needs: (digamma(a),), "log_gamma", double=True)
+digamma = elementwise(_digamma, lambda a, needs: (curvature(a) + 1.0 / a,), "digamma", double=True, compiled="digamma")
+log_gamma = elementwise(_log_gamma, lambda a, needs: (digamma(a),), "log_gamma", double=True, compiled="log_gamma")
 
 
 def _remainder(a: Array) -> Array:

@@ -44,6 +44,8 @@ FUNCTIONS = {
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
     "gumbel": (location_scale.gumbel_kl, ("moderate",) * 4),
     "weibull": (weibull.weibull_kl, ("moderate",) * 4),
+    "log_gamma": (_stirling.log_gamma, ("positive",)),
+    "digamma": (lambda a: _stirling.digamma(a) + 2.0 / a, ("positive",)),  # without the zero
 }
 OF_KIND = {
     "real": lambda x: 3 * x,
@@ -256,6 +258,11 @@ TRUE = {
         exponential_gamma_slopes,
     ),
     "gumbel": (lambda m1, b1, m2, b2: log_gamma_excess(b1 / b2, (m2 - m1) / b2)[0], gumbel_slopes),
+    "log_gamma": (mp.loggamma, lambda a: [(mp.digamma(a), abs(mp.digamma(a)) + 1)]),
+    "digamma": (
+        lambda a: mp.digamma(a) + 2 / a,
+        lambda a: [(mp.psi(1, a) - 2 / a**2, mp.psi(1, a) + 2 / a**2)],
+    ),
     "weibull": (lambda k1, l1, k2, l2: log_gamma_excess(k2 / k1, k2 * mp.log(l1 / l2))[0], weibull_slopes),
 }
 # wider than 6: the classes of the pairs, or of what they are made of; torch's ψ₂ is good to ten digits

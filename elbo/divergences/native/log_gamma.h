@@ -138,7 +138,7 @@ INLINE double log_gamma_excess(double ratio, double r, double gap, int *fine) {
     return growth + (lift + remainder_of(r, ratio));
 }
 
-INLINE double log_gamma_slopes(double ratio, double r, double gap, double *by_gap, int *fine) {
+INLINE double excess_slopes(double ratio, double r, double gap, double *by_gap, int *fine) {
     double lift, y = gap + log_gamma_next(ratio, r, &lift), slope = rise_slope(ratio, r);
     *fine = AMONG(ratio, 1e-90, 1e90) & MODEST(y);
     *by_gap = exp_minus_one(MODEST(y) ? y : 0.0);
@@ -155,7 +155,7 @@ INLINE double gumbel(double m1, double u, double m2, double v, int *fine) {
 
 INLINE void gumbel_slopes(double m1, double u, double m2, double v, double *by, int *fine) {
     double inverse = 1.0 / v, ratio = u * inverse, gap = (m2 - m1) * inverse, growth;
-    double by_ratio = log_gamma_slopes(ratio, (u - v) * inverse, gap, &growth, fine);
+    double by_ratio = excess_slopes(ratio, (u - v) * inverse, gap, &growth, fine);
     *fine &= COMMON(u) & COMMON(v);
     by[2] = growth * inverse;
     by[0] = -by[2];
@@ -173,10 +173,37 @@ INLINE double weibull(double k1, double l1, double k2, double l2, int *fine) {
 
 INLINE void weibull_slopes(double k1, double l1, double k2, double l2, double *by, int *fine) {
     double inverse = 1.0 / k1, ratio = k2 * inverse, log = log_quotient(l1, l2, l1 - l2), growth;
-    double by_ratio = log_gamma_slopes(ratio, (k2 - k1) * inverse, k2 * log, &growth, fine) * inverse;
+    double by_ratio = excess_slopes(ratio, (k2 - k1) * inverse, k2 * log, &growth, fine) * inverse;
     *fine &= COMMON(k1) & COMMON(k2) & COMMON(l1) & COMMON(l2);
     by[0] = -by_ratio * ratio;
     by[1] = growth * k2 / l1;
     by[2] = by_ratio + growth * log;
     by[3] = -growth * k2 / l2;
+}
+
+/* log Gamma(a) and psi(a): through the argument lifted by one below 1.5, where log Gamma vanishes at 1, and lowered by
+   one above, where it vanishes at 2 */
+INLINE double log_gamma(double a, int *fine) {
+    int low = a < 1.5;
+    double c = low ? a : a - 1.0, r = low ? a - 1.0 : a - 2.0, bounded = c <= LARGE ? c : LARGE;
+    double near = fma(r * r, rise_curve(bounded), PSI_2 * r), log_a = natural_log(a);
+    double far = (a - 0.5) * (log_a - 1.0) + (HALF_LOG_2PI - 0.5 + stirling_tail(1.0 / a));
+    *fine = AMONG(a, 1e-90, 1e90);
+    return c <= LARGE ? near - (low ? log_a : 0.0) : far;
+}
+
+INLINE double digamma(double a, int *fine) {
+    int low = a < 1.5;
+    double c = low ? a : a - 1.0, r = low ? a - 1.0 : a - 2.0, bounded = c <= LARGE ? c : LARGE, x = 1.0 / a;
+    double near = fma(r, rise_slope_curve(bounded), PSI_2) - (low ? x : 0.0);
+    double far = natural_log(a) - (0.5 * x + stirling_slope(x));
+    *fine = AMONG(a, 1e-90, 1e90);
+    return c <= LARGE ? near : far;
+}
+
+INLINE void log_gamma_slopes(double a, double *by, int *fine) { by[0] = digamma(a, fine); }
+
+INLINE void digamma_slopes(double a, double *by, int *fine) {
+    by[0] = curvature(a, fine) + 1.0 / a;
+    *fine &= AMONG(a, 1e-90, 1e90);
 }
