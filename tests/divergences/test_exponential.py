@@ -41,3 +41,18 @@ def test_the_exponential_is_a_gamma_law_and_large_shapes_stay_finite(dtype):
     far = kl(D.Exponential(rate), D.Gamma(torch.full_like(rate, 1e6), 1e6 * rate))
     # K(c) = γ c − ½ log c + O(1) for the gamma law of rate c b
     assert torch.allclose(far, torch.full_like(far, 0.5772156649015329e6), rtol=1e-4)
+
+
+def test_exponential_and_gamma_laws_differentiate_twice():
+    rate, shape, other = (
+        torch.tensor(x, dtype=torch.float64, requires_grad=True)
+        for x in ([1.0, 0.3, 2.0, 1.0], [1.0, 0.2, 5.0, 1.3], [1.1, 2.0, 3.0, 1.3])
+    )
+
+    def divergence(rate, shape, other):
+        return kl(D.Exponential(rate, validate_args=False), D.Gamma(shape, other, validate_args=False))
+
+    assert torch.autograd.gradcheck(divergence, (rate, shape, other))
+    assert torch.autograd.gradgradcheck(divergence, (rate, shape, other))
+    rows = [x.detach() for x in (rate, shape, other)]
+    torch.testing.assert_close(torch.func.vmap(divergence)(*rows), divergence(*rows), rtol=1e-13, atol=0.0)
