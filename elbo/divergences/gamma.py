@@ -9,6 +9,7 @@ the size of a log a, which near equality, or for concentrated laws, is nothing b
 
 from collections.abc import Sequence
 
+import numpy as np
 from torch import Tensor
 from torch.distributions import Beta, Dirichlet, Exponential, Gamma, InverseGamma
 
@@ -47,12 +48,44 @@ def _gamma_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[bo
 gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=4, compiled="gamma_laws")
 
 
+# five nodes settle an integrand whose nearest singularity is eight lengths of its interval away
+NODES, WEIGHTS = (tuple((0.5 * values).tolist()) for values in np.polynomial.legendre.leggauss(5))
+
+
+def _dominated(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
+    """Where KL is much smaller than B(a₁ → a₂) and B(a₁ + b₁ → a₂ + b₂), which all but cancel."""
+    small = (8.0 * b1 < a1) & (16.0 * b1 < 1.0) & (8.0 * b2 < a2)
+    return small & (abs(a2 - a1) > 0.5 * xp.minimum(a1, a2))
+
+
+def _widening(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
+    """B(a₁ + b₁ → a₂ + b₂) − B(a₁ → a₂), as the integral of its derivative along b₁ t and b₂ t."""
+    total = 0.0 * a1
+    for node, weight in zip(NODES, WEIGHTS, strict=True):
+        t = 0.5 + node
+        x, y, d = a1 + t * b1, a2 + t * b2, (a2 - a1) + t * (b2 - b1)
+        total = total + weight * (b2 * slope_difference(x, y, d) - b1 * d * curvature(x))
+    return total
+
+
+def _beta_dominated(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
+    first = a1 > b1
+    a1, b1 = xp.where(first, a1, b1), xp.where(first, b1, a1)
+    a2, b2 = xp.where(first, a2, b2), xp.where(first, b2, a2)
+    total1, total2, w = a1 + b1, a2 + b2, product_difference(a1, b2, b1, a2)
+    one = itakura_saito_of(w / (total1 * a2), a1 * total2 / (total1 * a2))
+    two = itakura_saito_of(-w / (total1 * b2), b1 * total2 / (total1 * b2))
+    return a2 * one + b2 * two + (bregman(b1, b2, b2 - b1) - _widening(a1, b1, a2, b2))
+
+
 def _beta(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
     da, db, total1, total2 = a2 - a1, b2 - b1, a1 + b1, a2 + b2
     w = product_difference(a1, b2, b1, a2)
     one = itakura_saito_of(w / (total1 * a2), a1 * total2 / (total1 * a2))
     two = itakura_saito_of(-w / (total1 * b2), b1 * total2 / (total1 * b2))
-    return a2 * one + b2 * two + (bregman(a1, a2, da) + bregman(b1, b2, db) - bregman(total1, total2, da + db))
+    value = a2 * one + b2 * two + (bregman(a1, a2, da) + bregman(b1, b2, db) - bregman(total1, total2, da + db))
+    dominated = _dominated(a1, b1, a2, b2) | _dominated(b1, a1, b2, a2)
+    return xp.replaced(value, dominated, _beta_dominated, a1, b1, a2, b2)
 
 
 def _beta_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[bool]) -> Slopes:
@@ -86,8 +119,19 @@ def _shares(q: Array, p: Array, total_q: Array, total_p: Array) -> tuple[Array, 
 def _dirichlet(q: Array, p: Array) -> Array:
     d, total_q, total_p = p - q, xp.row_sum(q), xp.row_sum(p)
     drift = xp.row_sum(d)
-    shape = p * itakura_saito_of(*_shares(q, p, total_q, total_p))
-    return xp.row_sum(shape + bregman(q, p, d)) - bregman(total_q, total_p, drift)
+    shape, parts = p * itakura_saito_of(*_shares(q, p, total_q, total_p)), bregman(q, p, d)
+    value = xp.row_sum(shape + parts) - bregman(total_q, total_p, drift)
+    # one outcome may dominate both: then its B and that of the totals all but cancel
+    score = q * p
+    other = score < xp.row_max(score)
+    a1, b1 = xp.row_sum(xp.where(other, 0.0 * q, q)), xp.row_sum(xp.where(other, q, 0.0 * q))
+    a2, b2 = xp.row_sum(xp.where(other, 0.0 * p, p)), xp.row_sum(xp.where(other, p, 0.0 * p))
+    rest = xp.row_sum(xp.where(other, shape + parts, shape))
+    return xp.replaced(value, _dominated(a1, b1, a2, b2), _less_widening, rest, a1, b1, a2, b2)
+
+
+def _less_widening(rest: Array, a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
+    return rest - _widening(a1, b1, a2, b2)
 
 
 def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
@@ -121,22 +165,22 @@ GAMMA = "(a₁ − a₂) ψ(a₁) − log Γ(a₁) + log Γ(a₂) + a₂ log(b�
     Gamma,
     Gamma,
     formula=GAMMA,
-    accuracy=16,
+    accuracy=8,
     source=SOURCE,
-    note="up to 12 ulps where 1 < a < 4 and the rates move with the shapes; 8 or better elsewhere",
+    note="8 measured where 1 < a < 4 and the rates move with the shapes; 5 elsewhere",
 )
 def _gamma_gamma(q: Gamma, p: Gamma) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.concentration, p.rate)
 
 
 @register(
-    InverseGamma, InverseGamma, formula=GAMMA, accuracy=16, source=SOURCE, note="as Gamma ‖ Gamma: 1/x is a bijection"
+    InverseGamma, InverseGamma, formula=GAMMA, accuracy=8, source=SOURCE, note="as Gamma ‖ Gamma: 1/x is a bijection"
 )
 def _inverse_gamma(q: InverseGamma, p: InverseGamma) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.concentration, p.rate)
 
 
-@register(Gamma, Exponential, formula="Gamma ‖ Gamma with a₂ = 1", accuracy=16, source=SOURCE, note="as Gamma ‖ Gamma")
+@register(Gamma, Exponential, formula="Gamma ‖ Gamma with a₂ = 1", accuracy=8, source=SOURCE, note="as Gamma ‖ Gamma")
 def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.rate.new_ones(()), p.rate)
 
@@ -147,10 +191,12 @@ def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
     accuracy=float("inf"),
     source=SOURCE,
     formula="log B(a₂, b₂) − log B(a₁, b₁) + (a₁ − a₂) ψ(a₁) + (b₁ − b₂) ψ(b₁) + (a₂ − a₁ + b₂ − b₁) ψ(a₁ + b₁)",
-    note="16 if neither concentration exceeds 100 times the other; beyond that B(α₀ → β₀) cancels the larger one's B",
+    note="8 measured for parameters of 1e-6 to 1e6; of two laws whose concentrations are one much smaller than 1 and "
+    "equal, the other apart by less than half of itself, ulps of the latter's B are lost, which is 1/(8 b) of KL",
 )
 def _beta_beta(q: Beta, p: Beta) -> Tensor:
-    return beta_kl(q.concentration1, q.concentration0, p.concentration1, p.concentration0)
+    # a Beta holds both in one tensor: unbinding gathers their gradients once, where two selections fill and add
+    return beta_kl(*q._dirichlet.concentration.unbind(-1), *p._dirichlet.concentration.unbind(-1))
 
 
 @register(
@@ -159,8 +205,7 @@ def _beta_beta(q: Beta, p: Beta) -> Tensor:
     accuracy=float("inf"),
     source=SOURCE,
     formula="log Γ(α₀) − Σ log Γ(αᵢ) − log Γ(β₀) + Σ log Γ(βᵢ) + Σ (αᵢ − βᵢ)(ψ(αᵢ) − ψ(α₀))",
-    note="16 if no concentration exceeds 100 times the sum of the others; beyond that B(α₀ → β₀) cancels the "
-    "larger one's B (1.1e4 measured for one of 1e6 beside two of about 1)",
+    note="11 measured for parameters of 1e-6 to 1e6; where one concentration exceeds all others, as Beta ‖ Beta",
 )
 def _dirichlet_dirichlet(q: Dirichlet, p: Dirichlet) -> Tensor:
     return dirichlet_kl(q.concentration, p.concentration)

@@ -393,6 +393,11 @@ INLINE void gamma_laws_slopes(double a1, double b1, double a2, double b2, double
     *fine = q & p & POSITIVE(b1) & POSITIVE(b2);
 }
 
+/* where B(a1 -> a2) and B(t1 -> t2) all but cancel; gamma.py has a form for it */
+INLINE int dominated(double a1, double b1, double a2, double b2) {
+    return (8.0 * b1 < a1) & (16.0 * b1 < 1.0) & (8.0 * b2 < a2) & (fabs(a2 - a1) > 0.5 * (a1 < a2 ? a1 : a2));
+}
+
 /* KL[Beta(a1, b1) || Beta(a2, b2)], with w = a1 b2 - b1 a2 and totals t = a + b:
    a2 R(w/(t1 a2)) + b2 R(-w/(t1 b2)) + B(a1 -> a2) + B(b1 -> b2) - B(t1 -> t2), R(x) = x - log(1 + x) */
 INLINE double beta_laws(double a1, double b1, double a2, double b2, int *fine) {
@@ -401,7 +406,7 @@ INLINE double beta_laws(double a1, double b1, double a2, double b2, int *fine) {
     double shares = a2 * remainder_of(w / (t1 * a2), a1 * t2 / (t1 * a2)) +
                     b2 * remainder_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
     double value = shares + (bregman(a1, a2, da, &one) + bregman(b1, b2, db, &two) - bregman(t1, t2, da + db, &both));
-    *fine = one & two & both;
+    *fine = one & two & both & !(dominated(a1, b1, a2, b2) | dominated(b1, a1, b2, a2));
     return value;
 }
 

@@ -174,15 +174,21 @@ TARGET static void NAMED(shares)(struct NAMED(tile) *t, long n, double *restrict
 TARGET static void NAMED(dirichlet_value)(struct NAMED(tile) *t, long n, double *restrict value) {
     double total_a[LANES], total_b[LANES], drift[LANES];
     NAMED(shares)(t, n, total_a, total_b, drift);
-    EACH_LANE value[l] = 0.0;
+    double top[LANES], top_a[LANES], top_b[LANES];
+    EACH_LANE value[l] = top[l] = top_a[l] = top_b[l] = 0.0;
     EACH {
         int fine;
         double a = t->a[k + l], b = t->b[k + l];
+        int above = a * b > top[l];
+        top[l] = above ? a * b : top[l];
+        top_a[l] = above ? a : top_a[l];
+        top_b[l] = above ? b : top_b[l];
         value[l] += b * remainder_of(t->y[k + l], t->q[k + l]) + bregman(a, b, b - a, &fine);
     }
     EACH_LANE {
         int fine;
         value[l] -= bregman(total_a[l], total_b[l], drift[l], &fine);
+        t->fine[l] &= !dominated(top_a[l], total_a[l] - top_a[l], top_b[l], total_b[l] - top_b[l]);
     }
 }
 
