@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.distributions as D
 
+from elbo.distributions import HypersphericalUniform, PowerSpherical, VonMisesFisher
 from elbo.divergences import _registry, kl, register
 from elbo.evidence import Verdict
 from elbo.verification import Context
+from elbo.verification.claims import divergence_draws
 from elbo.verification.claims import divergences as claims
 
 FAULTS = {
@@ -37,10 +39,11 @@ def context(name):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_wrong_gaussians_are_refuted_by_quadrature_and_by_draws(planted, fault):
+def test_wrong_gaussians_are_refuted_by_quadrature_and_by_draws(planted, fault, monkeypatch):
+    monkeypatch.setattr(divergence_draws, "EXAMPLES", claims.EXAMPLES[:4])
     planted(D.Normal, D.Normal, FAULTS[fault])
     assert claims._closed_forms(context("x"), part=0).verdict is Verdict.REFUTED
-    assert claims._draws(context("x")).verdict is Verdict.REFUTED
+    assert divergence_draws._univariate(context("x"), group=0).verdict is Verdict.REFUTED
 
 
 def test_a_form_that_cancels_is_refuted_near_equality_and_only_there(planted):
@@ -81,13 +84,51 @@ def test_bounds_that_do_not_enclose_are_refuted(monkeypatch):
     assert claims._mixtures(context("x")).verdict is Verdict.REFUTED
 
 
-def test_draws_alarm_rarely_and_only_by_chance():
-    # 40 runs of three tests at a false-alarm rate of 1e-2 together: more than 5 alarms has probability below 1e-4
-    alarms = sum(claims._draws(Context(seed, "x", 1e-2)).verdict is Verdict.REFUTED for seed in range(40))
-    assert alarms <= 5
+@pytest.mark.parametrize(
+    "laws, name",
+    [((D.Dirichlet, D.Dirichlet), "Dirichlet"), ((D.Categorical, D.Categorical), "Categorical"),
+     ((D.LowRankMultivariateNormal, D.MultivariateNormal), "low rank ‖ full"),
+     ((VonMisesFisher, HypersphericalUniform), "von Mises-Fisher ‖ uniform"),
+     ((PowerSpherical, HypersphericalUniform), "power spherical ‖ uniform")],
+)  # fmt: skip
+def test_draws_in_several_dimensions_see_a_tenth_too_much(planted, laws, name):
+    true = _registry.find(*laws).function
+    planted(*laws, lambda q, p: 1.1 * true(q, p))
+    found = divergence_draws._several(context("x"))
+    assert found.verdict is Verdict.REFUTED
+    assert found.detail.endswith(f"rejected: {name}")
+
+
+def test_draws_see_any_pair_a_quarter_off(monkeypatch):
+    monkeypatch.setattr("elbo.divergences.kl", lambda q, p: 1.25 * kl(q, p) + 0.02)
+    for group in range(divergence_draws.GROUPS):
+        found = divergence_draws._univariate(context("x"), group)
+        missed = [f"{q} ‖ {p}" for q, _, p, _ in claims.EXAMPLES[group :: divergence_draws.GROUPS]
+                  if f"{q} ‖ {p}" not in found.detail]  # fmt: skip
+        assert not missed
+
+
+def test_draws_alarm_rarely_and_only_by_chance(monkeypatch):
+    monkeypatch.setattr(divergence_draws, "DRAWS", 3_000)
+    # 15 runs at a false-alarm rate of 0.1: more than 7 alarms has probability below 1e-4
+    found = [divergence_draws._several(Context(seed, "x", 0.1)) for seed in range(15)]
+    assert sum(outcome.verdict is Verdict.REFUTED for outcome in found) <= 7
+    assert all(outcome.alpha == 0.1 for outcome in found)
+
+
+def test_drawing_leaves_the_global_generator_as_it_was():
+    before = torch.get_rng_state()
+    divergence_draws._several(context("x"))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_without_a_fault_all_of_this_is_confirmed():
     assert kl(D.Normal(0.0, 1.0), D.Normal(0.0, 1.0)) == 0
-    for check in (claims._torch_normal, claims._stick_breaking, claims._fisher, claims._infinite, claims._draws):
+    for check in (
+        claims._torch_normal,
+        claims._stick_breaking,
+        claims._fisher,
+        claims._infinite,
+        divergence_draws._several,
+    ):
         assert check(context("x")).verdict is Verdict.CONFIRMED

@@ -93,9 +93,6 @@ def claims() -> Iterator[Claim]:
         source="Durrieu, Thiran and Kelly 2012",
     )  # fmt: skip
     yield Claim(
-        "divergences.draws", "the mean of log q − log p over draws of q is KL[q ‖ p]", "draws", _draws, stochastic=True
-    )
-    yield Claim(
         "divergences.torch.normal",
         "near equality torch's Normal KL loses digits (ε/δ²) that elbo's keeps",
         "reference",
@@ -378,40 +375,6 @@ def _mixtures(context: Context) -> Outcome:
         middle = mixture_kl_variational(q, p).item()
         detail += f"{lower.item():.3f} ≤ {truth.value:.3f} ≤ {upper.item():.3f} (variational {middle:.3f}) "
     return Outcome.holds(holds, detail.strip())
-
-
-def _draws(context: Context) -> Outcome:
-    from elbo.divergences import kl
-    from elbo.evidence import mean_test
-
-    pairs = (("Normal", (0.3, 1.2), "Normal", (-0.4, 0.7)), ("Exponential", (1.7,), "Exponential", (0.9,)),
-             ("Bernoulli", (0.3,), "Bernoulli", (0.6,)))  # fmt: skip
-    share = context.alpha / len(pairs)
-    rejected = []
-    for k, (q, a, p, b) in enumerate(pairs):
-        law_q, law_p = make(q, a), make(p, b)
-        # log q − log p is quadratic, linear or binary here: its variance in closed form
-        variance = {
-            "Normal": 0.5 * (a[-1] ** 2 / b[-1] ** 2 - 1) ** 2 + (a[-1] * (a[0] - b[0]) / b[-1] ** 2) ** 2,
-            "Exponential": (b[0] / a[0] - 1) ** 2,
-            "Bernoulli": a[0] * (1 - a[0]) * float((law_q.logits - law_p.logits) ** 2) if q == "Bernoulli" else 0.0,
-        }[q]
-        x = _sample(q, a, context.generator(k), 20_000)
-        test = mean_test(
-            (law_q.log_prob(x) - law_p.log_prob(x)).numpy(), kl(law_q, law_p).item(), variance * (1 + 1e-9), share
-        )
-        if test.rejected:
-            rejected.append(q)
-    return Outcome.holds(not rejected, f"20 000 draws each; rejected: {', '.join(rejected) or 'none'}")
-
-
-def _sample(name: str, parameters: tuple[float, ...], generator: Any, count: int) -> Any:
-    import torch
-
-    if name == "Normal":
-        return parameters[0] + parameters[1] * torch.randn(count, generator=generator, dtype=torch.float64)
-    u = torch.rand(count, generator=generator, dtype=torch.float64)
-    return (u < parameters[0]).double() if name == "Bernoulli" else -torch.log1p(-u) / parameters[0]
 
 
 def _digits_lost(ulps: float) -> float:
