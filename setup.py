@@ -12,7 +12,7 @@ def _extension(name: str, source: str, loops: str) -> Extension:
     return Extension(
         f"elbo.divergences.{name}",
         [f"{NATIVE}/{source}"],
-        depends=[f"{NATIVE}/{header}" for header in ("arithmetic.h", "formulas.h", "log_gamma.h", loops)],
+        depends=[f"{NATIVE}/{header}" for header in ("arithmetic.h", "formulas.h", "log_gamma.h", "tilting.h", loops)],
         extra_compile_args=FLAGS,
         py_limited_api=True,
         optional=True,  # without a C compiler the formulas in Python do the same, more slowly

@@ -79,7 +79,7 @@ tilted_by_probs = elementwise(
 )  # fmt: skip
 tilted_kl = elementwise(
     _tilted, _tilted_slopes, "continuous_bernoulli_kl", double=True,
-    single=(partial(_tilted, brief=True), partial(_tilted_slopes, brief=True)),
+    single=(partial(_tilted, brief=True), partial(_tilted_slopes, brief=True)), compiled="tilted",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from elbo.divergences import (
     _kernels,
     _stirling,
     bernoulli,
+    continuous_bernoulli,
     exponential,
     gamma,
     gaussian,
@@ -44,6 +45,7 @@ FUNCTIONS = {
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
     "gumbel": (location_scale.gumbel_kl, ("moderate",) * 4),
     "weibull": (weibull.weibull_kl, ("moderate",) * 4),
+    "tilted": (continuous_bernoulli.tilted_kl, ("real", "real")),
     "log_gamma": (_stirling.log_gamma, ("positive",)),
     "digamma": (lambda a: _stirling.digamma(a) + 2.0 / a, ("positive",)),  # without the zero
 }
@@ -79,7 +81,7 @@ def by_kernel(function, inputs, gradient):
 
 def agree(got, want, dtype, name):
     """Values to the class of both, 8 ulps if not more; slopes, whose terms may cancel, to 64 ulps of the largest."""
-    eps, class_of_both = torch.finfo(dtype).eps, {"beta_laws": 200}.get(name, 16)
+    eps, class_of_both = torch.finfo(dtype).eps, {"beta_laws": 200, "tilted": 32}.get(name, 16)
     for number, (x, y) in enumerate(zip(got, want, strict=True)):
         assert x.dtype == y.dtype == dtype
         assert x.shape == y.shape
@@ -173,6 +175,14 @@ def beta_slopes(a1, b1, a2, b2):
     return [(sum(terms), sum(map(abs, terms))) for terms in slopes]
 
 
+def tilted_normaliser(x):
+    return mp.log(mp.expm1(x) / x)
+
+
+def tilted_mean(x):
+    return -1 / mp.expm1(-x) - 1 / x
+
+
 def log_gamma_excess(ratio, gap):
     """Φ(y) + log Γ(ρ) + γ (ρ − 1), y = gap + log Γ(1 + ρ), its derivatives by ρ and the gap, and the sizes of terms."""
     log_gamma = mp.loggamma(1 + ratio)
@@ -258,6 +268,10 @@ TRUE = {
         exponential_gamma_slopes,
     ),
     "gumbel": (lambda m1, b1, m2, b2: log_gamma_excess(b1 / b2, (m2 - m1) / b2)[0], gumbel_slopes),
+    "tilted": (
+        lambda a, b: tilted_normaliser(b) - tilted_normaliser(a) - tilted_mean(a) * (b - a),
+        lambda a, b: itself((a - b) * (1 / a**2 - 1 / (4 * mp.sinh(a / 2) ** 2)), tilted_mean(b) - tilted_mean(a)),
+    ),
     "log_gamma": (mp.loggamma, lambda a: [(mp.digamma(a), abs(mp.digamma(a)) + 1)]),
     "digamma": (
         lambda a: mp.digamma(a) + 2 / a,
@@ -270,6 +284,7 @@ ALLOWED = {
     "gamma_laws": (16, 8),
     "beta_laws": (16, 8),
     "exponential_gamma": (16, 8),
+    "tilted": (16, 6),
     "gumbel": (16, 16),
     "weibull": (16, 16),
     "bregman": (20, 8),

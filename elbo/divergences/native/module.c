@@ -8,6 +8,7 @@
 #include "arithmetic.h"
 #include "formulas.h"
 #include "log_gamma.h"
+#include "tilting.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
