@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from elbo._errors import InputTypeError
+from elbo.divergences._elementwise import transformed
 from elbo.divergences._kernels import itakura_saito, log_remainder
 from elbo.divergences._low_rank import LowRankToDiagonal, low_rank_square
 from elbo.divergences._registry import register
@@ -35,29 +36,29 @@ def _correction(r: Tensor, l2: Tensor, difference: Tensor) -> Tensor:
     return torch.where(e.abs().amax((-2, -1), keepdim=True) < 0.1, step, torch.zeros_like(step))
 
 
-def from_factors(l1: Tensor, l2: Tensor, difference: Tensor | None, square: Tensor) -> Any:
-    """KL of equal means from Cholesky factors, and the difference of the covariances where it is known better than they
-    are."""
-    r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
+def _whitened(l1: Tensor, l2: Tensor, gap: Tensor) -> tuple[Any, Any]:
+    """R and ‖L₂⁻¹ (m₁ − m₂)‖², from one triangular system."""
+    step = l1 - l2
+    batch = torch.broadcast_shapes(step.shape[:-2], gap.shape[:-1])
+    columns = torch.cat([step.expand(*batch, -1, -1), gap.expand(*batch, -1).unsqueeze(-1)], -1)
+    solved = torch.linalg.solve_triangular(l2, columns, upper=False)
+    return solved[..., :-1], solved[..., -1].square().sum(-1)
+
+
+def from_factors(l1: Tensor, l2: Tensor, r: Tensor, difference: Tensor | None, square: Tensor) -> Any:
+    """KL from Cholesky factors and R = L₂⁻¹ (L₁ − L₂), the difference of the covariances where it is known better than
+    they are, and the squared distance of the means."""
     if difference is not None:
         r = r + _correction(r.detach(), l2.detach(), difference.detach())
     diagonal = torch.diagonal(r, dim1=-2, dim2=-1)
     ratio = torch.diagonal(l1, dim1=-2, dim2=-1), torch.diagonal(l2, dim1=-2, dim2=-1)
     # where L₁ is much the smaller, 1 + R has lost its digits and the ratio of the diagonals has not
-    spread = torch.where(diagonal > -0.5, log_remainder(diagonal.clamp(min=-0.5)), itakura_saito(*ratio))
+    known = diagonal > -0.5
+    if not transformed() and bool(known.all()):
+        spread = log_remainder(diagonal)
+    else:
+        spread = torch.where(known, log_remainder(diagonal.clamp(min=-0.5)), itakura_saito(*ratio))
     return spread.sum(-1) + 0.5 * (r.square().sum((-2, -1)) + square)
-
-
-def _square(gap: Tensor, factor: Tensor) -> Any:
-    """‖L⁻¹ (m₁ − m₂)‖²."""
-    return torch.linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).square().sum((-2, -1))
-
-
-def _mean_square(q: Distribution, p: Distribution, factor: Tensor) -> Any:
-    gap = _mean(q) - _mean(p)
-    if isinstance(p, LowRankMultivariateNormal):
-        return low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
-    return _square(gap, factor)
 
 
 def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tensor) -> Any:
@@ -150,9 +151,15 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
         c1, c2 = (torch.linalg.cholesky(vars(law)["precision_matrix"]) for law in (q, p))
         difference = vars(p)["precision_matrix"] - vars(q)["precision_matrix"]
         shift = (c2.mT @ (_mean(q) - _mean(p)).unsqueeze(-1)).squeeze(-1)
-        return from_factors(c2, c1, difference, shift.square().sum(-1))
-    l2 = _factor(p)
-    return from_factors(_factor(q), l2, _difference(q, p), _mean_square(q, p, l2))
+        r = torch.linalg.solve_triangular(c1, c2 - c1, upper=False)
+        return from_factors(c2, c1, r, difference, shift.square().sum(-1))
+    l1, l2, gap = _factor(q), _factor(p), _mean(q) - _mean(p)
+    if isinstance(p, LowRankMultivariateNormal):
+        r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
+        square = low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
+    else:
+        r, square = _whitened(l1, l2, gap)
+    return from_factors(l1, l2, r, _difference(q, p), square)
 
 
 FORMULA = "½ [tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) + (m₁ − m₂)ᵀ Σ₂⁻¹ (m₁ − m₂)]"
