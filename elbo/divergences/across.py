@@ -25,6 +25,7 @@ from elbo.divergences import beta as _beta  # noqa: F401  (registers itself)
 from elbo.divergences import gamma_across as _gamma_across  # noqa: F401
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
+from elbo.divergences._large_shapes import corrected, pareto_gamma, uniform_gamma
 from elbo.divergences._registry import register
 from elbo.divergences._stirling import log_gamma
 from elbo.divergences.gamma import beta_kl
@@ -181,7 +182,7 @@ def _pareto_exponential(q: Pareto, p: Exponential) -> Tensor:
     formula="log α − 1 − c (log(r x) + 1/α) + log Γ(c) + r x α/(α − 1)",
     conditions="inf if α ≤ 1",
     accuracy=math.inf,
-    note=NOTE.format("1e3 for parameters of 0.1 to 10"),
+    note="7 measured in float64 for parameters of 1e-6 to 1e6; in float32 terms of c log c are rounded, c beyond 16",
     source=SOURCE,
 )
 def _pareto_gamma(q: Pareto, p: Gamma) -> Tensor:
@@ -189,7 +190,8 @@ def _pareto_gamma(q: Pareto, p: Gamma) -> Tensor:
     # log α − log x − 1/α − 1 less the mean of (c − 1) log x − r x + c log r − log Γ(c), where E log x = log x₀ + 1/α
     mean_log = torch.log(product) + q.alpha.reciprocal()
     value = torch.log(q.alpha) - 1.0 - p.concentration * mean_log + log_gamma(p.concentration)
-    return (value + product * q.alpha / (q.alpha - 1.0)).masked_fill(q.alpha <= 1, math.inf)
+    value = (value + product * q.alpha / (q.alpha - 1.0)).masked_fill(q.alpha <= 1, math.inf)
+    return corrected(value, p.concentration, pareto_gamma, q.scale, q.alpha, p.concentration, p.rate)
 
 
 @register(
@@ -218,7 +220,8 @@ def _pareto_normal(q: Pareto, p: Normal) -> Tensor:
     formula="−log(h − l) + log B(a, b) − (a − 1) E log x − (b − 1) E log(1 − x)",
     conditions="inf unless 0 ≤ l and h ≤ 1",
     accuracy=math.inf,
-    note=NOTE.format("1e3 for parameters of 0.1 to 10"),
+    note="70 measured for parameters of 1e-6 to 1e6: terms of the size of (a + b) log 2 where the interval holds the "
+    "beta law; gradients by the ends of an interval of width y lose 1/y",
     source=SOURCE,
 )
 def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
@@ -251,7 +254,8 @@ def _uniform_exponential(q: Uniform, p: Exponential) -> Tensor:
     formula="−log(h − l) − c log r + log Γ(c) − (c − 1) E log x + r (h + l)/2",
     conditions="inf if l < 0",
     accuracy=math.inf,
-    note=NOTE.format("1e3 for parameters of 0.1 to 10"),
+    note="3 measured in float64 for parameters of 1e-6 to 1e6; in float32 terms of c log c are rounded, c beyond 16; "
+    "gradients by the ends of an interval of relative width y lose 1/y",
     source=SOURCE,
 )
 def _uniform_gamma(q: Uniform, p: Gamma) -> Tensor:
@@ -264,7 +268,8 @@ def _uniform_gamma(q: Uniform, p: Gamma) -> Tensor:
         - p.concentration * torch.log(p.rate)
         - (p.concentration - 1.0) * _mean_log(low, high)
     )
-    return (rest + p.rate * (0.5 * (high + low)) - torch.log(width)).masked_fill(outside, math.inf)
+    value = (rest + p.rate * (0.5 * (high + low)) - torch.log(width)).masked_fill(outside, math.inf)
+    return corrected(value, p.concentration, uniform_gamma, low, high, p.concentration, p.rate)
 
 
 @register(

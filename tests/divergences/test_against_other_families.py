@@ -19,6 +19,7 @@ BETA_GAMMA_GUMBEL = [  # the largest relative error allowed of a value, in ulps;
     ("Beta", "Normal", 4),
     ("Gamma", "Gumbel", 8),
     ("Gamma", "Normal", 4),
+    ("Uniform", "Gamma", 8),
     ("Gumbel", "Normal", 4),
     ("Laplace", "Normal", 4),
     ("Exponential", "Normal", 4),
@@ -79,6 +80,14 @@ def test_what_the_dominant_concentration_adds_is_not_rounded_away(q, p):
         dirichlet = kl(*(D.Dirichlet(torch.tensor(side, dtype=torch.float64)) for side in (q, p)))
         for value in (beta, dirichlet):
             assert abs(value.item() - truth) <= 16 * EPS * truth
+
+
+def test_a_large_shape_against_a_pareto_law():
+    sides = (0.5597971053440949, 2.806794396776331), (20132.20998761962, 31347.346831182873)  # 33 ulps were measured
+    with mp.workdps(60):
+        truth = audit_cases.reference("Pareto", "Gamma")(*(mp.mpf(x) for side in sides for x in side))
+        q, p = (torch.tensor(side, dtype=torch.float64) for side in sides)
+        assert abs(kl(D.Pareto(*q), D.Gamma(*p)).item() - truth) <= 8 * EPS * truth
 
 
 def beta_and_gamma(rng, away):
