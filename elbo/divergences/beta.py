@@ -153,7 +153,7 @@ def _normal_slopes(a: Array, b: Array, m: Array, s: Array, needs: Sequence[bool]
     return by_a, by_b, -gap / s, -(d + gap * gap) / s
 
 
-beta_normal_kl = elementwise(_normal, _normal_slopes, "beta_normal_kl", double=True, width=4)
+beta_normal_kl = elementwise(_normal, _normal_slopes, "beta_normal_kl", double=True, width=4, compiled="beta_normal")
 
 
 @register(

@@ -12,6 +12,7 @@ from elbo.divergences import (
     _kernels,
     _stirling,
     bernoulli,
+    beta,
     continuous_bernoulli,
     exponential,
     gamma,
@@ -41,6 +42,7 @@ FUNCTIONS = {
     "slope_difference": (lambda a, b: _stirling.slope_difference(a, b, (b - a).detach()), ("positive", "positive")),
     "curvature": (_stirling.curvature, ("positive",)),
     "gamma_laws": (gamma.gamma_kl, ("positive",) * 4),
+    "beta_normal": (beta.beta_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
     "gumbel": (location_scale.gumbel_kl, ("moderate",) * 4),
@@ -218,6 +220,26 @@ def exponential_gamma_slopes(b1, c, b2):
     return [((c - t) / b1, rate / b1), (sum(terms), sum(map(abs, terms))), ((t - c) / b2, rate / b2)]
 
 
+def beta_normal_kl(a, b, m, s):
+    n = a + b
+    entropy = log_beta(a, b) - (a - 1) * mp.digamma(a) - (b - 1) * mp.digamma(b) + (n - 2) * mp.digamma(n)
+    return mp.log(2 * mp.pi * s**2) / 2 + (a * b / (n**2 * (n + 1)) + (a / n - m) ** 2) / (2 * s**2) - entropy
+
+
+def beta_normal_slopes(a, b, m, s):
+    """With the sizes of the terms: those of the moments, of the entropy, and of its leading terms ½/x + ½/x²."""
+    n, gap = a + b, a / (a + b) - m
+    variance = a * b / (n**2 * (n + 1))
+    slopes = []
+    for x, turn in ((a, b / n**2), (b, -a / n**2)):
+        entropy = (x - 1) * mp.psi(1, x) - (n - 2) * mp.psi(1, n)
+        moments = variance * (1 / x - 2 / n - 1 / (n + 1)) / (2 * s**2), gap * turn / s**2
+        size = abs((x - 1) * mp.psi(1, x)) + abs((n - 2) * mp.psi(1, n)) + (1 + 1 / x) / (2 * x)
+        slopes.append((entropy + sum(moments), size + sum(map(abs, moments)) + variance / (n * s**2)))
+    square = (variance + gap**2) / s**3
+    return [*slopes, (-gap / s**2, (abs(a / n) + abs(m)) / s**2), (1 / s - square, 1 / s + square)]
+
+
 TRUE = {
     "half_normal": (
         lambda s1, s2: ((s1 / s2) ** 2 - 1) / 2 - mp.log(s1 / s2),
@@ -262,6 +284,7 @@ TRUE = {
     ),
     "curvature": (log_gamma_rest_curvature, lambda a: itself(mp.psi(2, a) + 1 / a**2)),
     "gamma_laws": (gamma_kl, gamma_slopes),
+    "beta_normal": (beta_normal_kl, beta_normal_slopes),
     "beta_laws": (beta_kl, beta_slopes),
     "exponential_gamma": (
         lambda b1, c, b2: b2 / b1 - 1 - c * mp.log(b2 / b1) + mp.loggamma(c) + (c - 1) * mp.euler,

@@ -1,0 +1,113 @@
+/* Stirling's remainder and its derivatives, and the divergence of a beta law from a normal one, as in _remainders.py and
+   beta.py. */
+
+/* artanh(s)/s - 1 from q = s^2 */
+INLINE double artanh_excess(double q) { return q * (-0.5 * artanh_tail(q)); }
+
+/* mu(x) and mu'(x): below 4 those at x + 4 and four terms of one sign */
+INLINE void stirling_remainder(double x, double *value, double *slope) {
+    double lifted = x < LIFT ? x + LIFT : x, u = 1.0 / lifted;
+    double x1 = x + 1.0, x2 = x + 2.0, x3 = x + 3.0;
+    double s = 1.0 / (2.0 * x + 1.0), half = s / (1.0 + 2.0 * s * sqrt(x * x1)), q = half * half;
+    double t1 = 1.0 / (2.0 * x1 + 1.0), t2 = 1.0 / (2.0 * x2 + 1.0), t3 = 1.0 / (2.0 * x3 + 1.0);
+    double r0 = q <= WIDE ? q + (1.0 + q) * artanh_excess(q) : (x + 0.5) * log_one_plus(1.0 / x) - 1.0;
+    double r1 = artanh_excess(t1 * t1), r2 = artanh_excess(t2 * t2), r3 = artanh_excess(t3 * t3);
+    double steps = (r0 + r1) + (r2 + r3);
+    double turns = s * (r0 - 0.25 / (x * x1)) + (t1 * (r1 - 0.25 / (x1 * x2)) + t2 * (r2 - 0.25 / (x2 * x3)) +
+                                                 t3 * (r3 - 0.25 / (x3 * (x + 4.0))));
+    *value = stirling_tail(u) + (x < LIFT ? steps : 0.0);
+    *slope = (x < LIFT ? 2.0 * turns : 0.0) - stirling_slope(u);
+}
+
+/* mu''(x) */
+INLINE double stirling_curvature(double x) {
+    double u = 1.0 / (x < LIFT ? x + LIFT : x), z = u * u, series = 27.0 * 28.0 * M13;
+#define HORNER(k) series = fma(series, z, (2.0 * k + 1.0) * (2.0 * k + 2.0) * M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+    HORNER(0);
+#undef HORNER
+    double p0 = x * (x + 1.0), p1 = (x + 1.0) * (x + 2.0), p2 = (x + 2.0) * (x + 3.0), p3 = (x + 3.0) * (x + 4.0);
+    double terms = 0.5 * ((1.0 / (p0 * p0) + 1.0 / (p1 * p1)) + (1.0 / (p2 * p2) + 1.0 / (p3 * p3)));
+    return z * u * series + (x < LIFT ? terms : 0.0);
+}
+
+/* u times the series of -(2 k + 2) M_k z^k without its first term, for x = 1/u >= 4 */
+INLINE double stirling_odd(double u) {
+    double z = u * u, series = -28.0 * M13;
+#define HORNER(k) series = fma(series, z, -(2.0 * k + 2.0) * M##k)
+    HORNER(12);
+    HORNER(11);
+    HORNER(10);
+    HORNER(9);
+    HORNER(8);
+    HORNER(7);
+    HORNER(6);
+    HORNER(5);
+    HORNER(4);
+    HORNER(3);
+    HORNER(2);
+    HORNER(1);
+#undef HORNER
+    return u * (series * z);
+}
+
+/* 1/2x - mu(x) + (x - 1) mu'(x) less 1/3x */
+INLINE double gamma_part(double x) {
+    double u = 1.0 / x, value, slope;
+    stirling_remainder(x, &value, &slope);
+    return x >= LIFT ? stirling_odd(u) + stirling_slope(u) : 0.5 * u - value + (x - 1.0) * slope - u / 3.0;
+}
+
+/* how far the beta law is from the normal one with its moments */
+INLINE double beta_shape(double a, double b, double n) {
+    double u = 1.0 / n, gap = a - b, value, slope;
+    stirling_remainder(n, &value, &slope);
+    double total = n >= LIFT ? stirling_odd(u) + 2.0 * stirling_slope(u) : (n - 2.0) * slope - value + u / 6.0;
+    return gap * gap / (3.0 * a * b * n) + ((gamma_part(a) + gamma_part(b)) - (total - 0.5 * remainder_of(u, 1.0 + u)));
+}
+
+/* n = a + b; v/s^2 - 1 to the last digits, v/s^2, and the distance of the means in units of s */
+INLINE void beta_moments(double a, double b, double m, double s, double *n, double *d, double *ratio, double *gap) {
+    double total = a + b, part = total - a, low = (a - (total - part)) + (b - part);
+    double wide = s * total, more = total + 1.0, square = wide * wide;
+    double lost = lost_by_times(wide, wide, square) + 2.0 * wide * (lost_by_times(s, total, wide) + s * low);
+    lost = lost * more + square * (((total - more) + 1.0) + low);
+    double whole = square * more;
+    *n = total;
+    *d = (product_difference(a, b, square, more) - lost) / whole;
+    *ratio = a * b / whole;
+    *gap = (product_difference(a, 1.0, m, total) - m * low) / total / s;
+}
+
+#define LAWS_FINE(a, b, m, s) \
+    (AMONG(a, 1e-30, 1e30) & AMONG(b, 1e-30, 1e30) & (fabs(m) <= 1e50) & AMONG(s, 1e-50, 1e50))
+
+INLINE double beta_normal(double a, double b, double m, double s, int *fine) {
+    double n, d, ratio, gap;
+    beta_moments(a, b, m, s, &n, &d, &ratio, &gap);
+    *fine = LAWS_FINE(a, b, m, s);
+    return 0.5 * (remainder_of(d, ratio) + gap * gap) + beta_shape(a, b, n);
+}
+
+INLINE void beta_normal_slopes(double a, double b, double m, double s, double *by, int *fine) {
+    double n, d, ratio, gap;
+    beta_moments(a, b, m, s, &n, &d, &ratio, &gap);
+    double u = 1.0 / n, both = stirling_curvature(n), next = 1.0 / (n + 1.0);
+    double common = u * u + 0.5 * u * next - (n - 2.0) * both - 0.5 * d * (2.0 * u + next), turn = gap / s * u * u;
+    by[0] = (a - 1.0) * stirling_curvature(a) - 0.5 / (a * a) + 0.5 * d / a + common + turn * b;
+    by[1] = (b - 1.0) * stirling_curvature(b) - 0.5 / (b * b) + 0.5 * d / b + common - turn * a;
+    by[2] = -gap / s;
+    by[3] = -(d + gap * gap) / s;
+    *fine = LAWS_FINE(a, b, m, s);
+}
