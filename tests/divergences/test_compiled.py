@@ -16,6 +16,7 @@ from elbo.divergences import (
     continuous_bernoulli,
     exponential,
     gamma,
+    gamma_across,
     gaussian,
     location_scale,
     weibull,
@@ -42,6 +43,7 @@ FUNCTIONS = {
     "slope_difference": (lambda a, b: _stirling.slope_difference(a, b, (b - a).detach()), ("positive", "positive")),
     "curvature": (_stirling.curvature, ("positive",)),
     "gamma_laws": (gamma.gamma_kl, ("positive",) * 4),
+    "gamma_normal": (gamma_across.gamma_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_normal": (beta.beta_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
@@ -240,6 +242,24 @@ def beta_normal_slopes(a, b, m, s):
     return [*slopes, (-gap / s**2, (abs(a / n) + abs(m)) / s**2), (1 / s - square, 1 / s + square)]
 
 
+def gamma_normal_kl(a, b, m, s):
+    entropy = a - mp.log(b) + mp.loggamma(a) + (1 - a) * mp.digamma(a)
+    return mp.log(2 * mp.pi * s**2) / 2 + (a / b**2 + (a / b - m) ** 2) / (2 * s**2) - entropy
+
+
+def gamma_normal_slopes(a, b, m, s):
+    """With the sizes of the terms."""
+    gap, t, shape = a / b - m, a / (b * s) ** 2, (a - 1) * mp.psi(1, a)
+    by_b, square = (t + gap * a / (b * s**2)) / b, (a / b**2 + gap**2) / s**3
+    turn = (a / b + abs(m)) / s**2
+    return [
+        (1 / (2 * b**2 * s**2) + gap / (b * s**2) - 1 + shape, t / a + turn / b + 1 + abs(shape) + 1 / a),
+        (1 / b - by_b, 1 / b + (t + turn * a / b) / b),
+        (-gap / s**2, turn),
+        (1 / s - square, 1 / s + square),
+    ]
+
+
 TRUE = {
     "half_normal": (
         lambda s1, s2: ((s1 / s2) ** 2 - 1) / 2 - mp.log(s1 / s2),
@@ -285,6 +305,7 @@ TRUE = {
     "curvature": (log_gamma_rest_curvature, lambda a: itself(mp.psi(2, a) + 1 / a**2)),
     "gamma_laws": (gamma_kl, gamma_slopes),
     "beta_normal": (beta_normal_kl, beta_normal_slopes),
+    "gamma_normal": (gamma_normal_kl, gamma_normal_slopes),
     "beta_laws": (beta_kl, beta_slopes),
     "exponential_gamma": (
         lambda b1, c, b2: b2 / b1 - 1 - c * mp.log(b2 / b1) + mp.loggamma(c) + (c - 1) * mp.euler,

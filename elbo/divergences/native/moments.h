@@ -1,5 +1,5 @@
-/* Stirling's remainder and its derivatives, and the divergence of a beta law from a normal one, as in _remainders.py and
-   beta.py. */
+/* Stirling's remainder and its derivatives, and the divergences of beta and gamma laws from normal ones, as in
+   _remainders.py, beta.py and gamma_across.py. */
 
 /* artanh(s)/s - 1 from q = s^2 */
 INLINE double artanh_excess(double q) { return q * (-0.5 * artanh_tail(q)); }
@@ -108,6 +108,129 @@ INLINE void beta_normal_slopes(double a, double b, double m, double s, double *b
     by[0] = (a - 1.0) * stirling_curvature(a) - 0.5 / (a * a) + 0.5 * d / a + common + turn * b;
     by[1] = (b - 1.0) * stirling_curvature(b) - 0.5 / (b * b) + 0.5 * d / b + common - turn * a;
     by[2] = -gap / s;
+    by[3] = -(d + gap * gap) / s;
+    *fine = LAWS_FINE(a, b, m, s);
+}
+
+/* J(a) = 1/2a - mu(a) + (a - 1) mu'(a), how far a gamma law is from the normal one with its moments: J a and -J' a^2 in
+   powers of u = 1/a for a >= 1, and J - 1/a - 1.5 log a and its derivative in powers of a below; as in _remainders.py */
+/* J a */
+INLINE double shape_above(double u) {
+    double p = 0.13793018289132847;
+    p = fma(p, u, 2.0496388074884613);
+    p = fma(p, u, 7.883125103117721);
+    p = fma(p, u, 15.62636028076872);
+    p = fma(p, u, 18.787452835811763);
+    p = fma(p, u, 14.255825858230141);
+    p = fma(p, u, 7.004588905930964);
+    p = fma(p, u, 2.051950113006077);
+    p = fma(p, u, 0.3333333333333333);
+    double q = 0.1424107456274389;
+    q = fma(q, u, 2.7433207581350847);
+    q = fma(q, u, 14.595591783683536);
+    q = fma(q, u, 34.57075923974289);
+    q = fma(q, u, 46.444252389887204);
+    q = fma(q, u, 37.71962319492991);
+    q = fma(q, u, 19.503970799731583);
+    q = fma(q, u, 5.905850339018082);
+    q = fma(q, u, 1.0);
+    return p / q;
+}
+
+/* -J' a^2 */
+INLINE double shape_slope_above(double u) {
+    double p = 31.694202441716623;
+    p = fma(p, u, 107.68267477068734);
+    p = fma(p, u, 181.1241571480745);
+    p = fma(p, u, 188.4839176648249);
+    p = fma(p, u, 130.01007427035407);
+    p = fma(p, u, 60.513389462370185);
+    p = fma(p, u, 18.663040615826425);
+    p = fma(p, u, 3.5439141668103913);
+    p = fma(p, u, 0.33333333333333337);
+    double q = 31.694217604843733;
+    q = fma(q, u, 155.2238260171216);
+    q = fma(q, u, 330.1317814444584);
+    q = fma(q, u, 401.45240474230394);
+    q = fma(q, u, 308.4248159998476);
+    q = fma(q, u, 155.215368841763);
+    q = fma(q, u, 50.82325059722597);
+    q = fma(q, u, 10.131742500431342);
+    q = fma(q, u, 1.0);
+    return p / q;
+}
+
+/* J - 1/a - 1.5 log a */
+INLINE double shape_below(double a) {
+    double p = -0.0007048943080954547;
+    p = fma(p, a, -0.044893555350665436);
+    p = fma(p, a, -0.534656002311322);
+    p = fma(p, a, -2.0019415731998786);
+    p = fma(p, a, -2.4361033611607636);
+    p = fma(p, a, -0.07482296866061147);
+    p = fma(p, a, 0.9961541981062058);
+    double q = 7.687963034579613e-05;
+    q = fma(q, a, 0.008266121313418029);
+    q = fma(q, a, 0.15277897375552602);
+    q = fma(q, a, 0.9371638455542106);
+    q = fma(q, a, 2.3725151468780066);
+    q = fma(q, a, 2.5800333955061463);
+    q = fma(q, a, 1.0);
+    return p / q;
+}
+
+/* its derivative */
+INLINE double shape_slope_below(double a) {
+    double p = -2.8135639513108967e-08;
+    p = fma(p, a, -0.0943001535808071);
+    p = fma(p, a, -0.8725555160939992);
+    p = fma(p, a, -3.3088205191432873);
+    p = fma(p, a, -6.416263929330941);
+    p = fma(p, a, -6.381819836339949);
+    p = fma(p, a, -2.6449340668482266);
+    double q = 0.06286710631940677;
+    q = fma(q, a, 0.6096414567191387);
+    q = fma(q, a, 2.4698673633484516);
+    q = fma(q, a, 5.305989767030136);
+    q = fma(q, a, 6.326612767735944);
+    q = fma(q, a, 3.9437155883197734);
+    q = fma(q, a, 1.0);
+    return p / q;
+}
+
+INLINE double gamma_shape(double a) {
+    double u = 1.0 / a, above = u * shape_above(a < 1.0 ? 1.0 : u);
+    return a < 1.0 ? u + 1.5 * natural_log(a) + shape_below(a < 1.0 ? a : 1.0) : above;
+}
+
+INLINE double gamma_shape_slope(double a) {
+    double u = 1.0 / a, above = -u * u * shape_slope_above(a < 1.0 ? 1.0 : u);
+    return a < 1.0 ? u * (1.5 - u) + shape_slope_below(a < 1.0 ? a : 1.0) : above;
+}
+
+/* t - 1 and t, t = (a/b^2)/s^2, and the distance of the means in units of s, all to the last digits */
+INLINE void gamma_moments(double a, double b, double m, double s, double *d, double *t, double *gap) {
+    double root = b * s, square = root * root, product = m * b;
+    double lost = lost_by_times(root, root, square) + 2.0 * root * lost_by_times(b, s, root);
+    *d = ((a - square) - lost) / square;
+    *t = a / square;
+    *gap = ((a - product) - lost_by_times(m, b, product)) / root;
+}
+
+INLINE double gamma_normal(double a, double b, double m, double s, int *fine) {
+    double d, t, gap;
+    gamma_moments(a, b, m, s, &d, &t, &gap);
+    *fine = LAWS_FINE(a, b, m, s);
+    return 0.5 * (remainder_of(d, t) + gap * gap) + gamma_shape(a);
+}
+
+INLINE void gamma_normal_slopes(double a, double b, double m, double s, double *by, int *fine) {
+    double d, t, gap;
+    gamma_moments(a, b, m, s, &d, &t, &gap);
+    double shift = gap / s;
+    by[0] = 0.5 * d / a + shift / b + gamma_shape_slope(a);
+    by[1] = -(d + shift * a / b) / b;
+    by[2] = -shift;
     by[3] = -(d + gap * gap) / s;
     *fine = LAWS_FINE(a, b, m, s);
 }
