@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from elbo._errors import InputTypeError
@@ -36,20 +37,8 @@ def _correction(r: Tensor, l2: Tensor, difference: Tensor) -> Tensor:
     return torch.where(e.abs().amax((-2, -1), keepdim=True) < 0.1, step, torch.zeros_like(step))
 
 
-def _whitened(l1: Tensor, l2: Tensor, gap: Tensor) -> tuple[Any, Any]:
-    """R and ‖L₂⁻¹ (m₁ − m₂)‖², from one triangular system."""
-    step = l1 - l2
-    batch = torch.broadcast_shapes(step.shape[:-2], gap.shape[:-1])
-    columns = torch.cat([step.expand(*batch, -1, -1), gap.expand(*batch, -1).unsqueeze(-1)], -1)
-    solved = torch.linalg.solve_triangular(l2, columns, upper=False)
-    return solved[..., :-1], solved[..., -1].square().sum(-1)
-
-
-def from_factors(l1: Tensor, l2: Tensor, r: Tensor, difference: Tensor | None, square: Tensor) -> Any:
-    """KL from Cholesky factors and R = L₂⁻¹ (L₁ − L₂), the difference of the covariances where it is known better than
-    they are, and the squared distance of the means."""
-    if difference is not None:
-        r = r + _correction(r.detach(), l2.detach(), difference.detach())
+def _spread(r: Tensor, l1: Tensor, l2: Tensor) -> Any:
+    """Σ Λ(Rᵢᵢ) + ½ ‖R‖²."""
     diagonal = torch.diagonal(r, dim1=-2, dim2=-1)
     ratio = torch.diagonal(l1, dim1=-2, dim2=-1), torch.diagonal(l2, dim1=-2, dim2=-1)
     # where L₁ is much the smaller, 1 + R has lost its digits and the ratio of the diagonals has not
@@ -58,7 +47,57 @@ def from_factors(l1: Tensor, l2: Tensor, r: Tensor, difference: Tensor | None, s
         spread = log_remainder(diagonal)
     else:
         spread = torch.where(known, log_remainder(diagonal.clamp(min=-0.5)), itakura_saito(*ratio))
-    return spread.sum(-1) + 0.5 * (r.square().sum((-2, -1)) + square)
+    return spread.sum(-1) + 0.5 * r.square().sum((-2, -1))
+
+
+def from_factors(l1: Tensor, l2: Tensor, difference: Tensor | None, square: Tensor) -> Any:
+    """KL from Cholesky factors, the difference of the covariances where it is known better than they are, and the
+    squared distance of the means."""
+    r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
+    if difference is not None:
+        r = r + _correction(r.detach(), l2.detach(), difference.detach())
+    return _spread(r, l1, l2) + 0.5 * square
+
+
+def _square(gap: Tensor, factor: Tensor) -> Any:
+    """‖L⁻¹ (m₁ − m₂)‖²."""
+    return torch.linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).square().sum((-2, -1))
+
+
+class FromFactors(torch.autograd.Function):
+    """KL from Cholesky factors and the difference of the means, of one batch shape: one triangular system forth, one
+    back.
+
+    With A = I + R = L₂⁻¹L₁, w = L₂⁻¹ (m₁ − m₂) and G = A − diag(1/Aᵢᵢ) the derivatives are L₂⁻ᵀG by L₁, L₂⁻ᵀw by the
+    means and −L₂⁻ᵀ (G Aᵀ + w wᵀ) by L₂, lower triangles of them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, l1: Tensor, l2: Tensor, gap: Tensor, difference: Tensor | None) -> Any:
+        columns = l1.new_empty((*gap.shape, gap.shape[-1] + 1))
+        torch.sub(l1, l2, out=columns[..., :-1])
+        columns[..., -1] = gap
+        solved = torch.linalg.solve_triangular(l2, columns, upper=False)
+        if difference is not None:
+            solved[..., :-1] += _correction(solved[..., :-1], l2, difference)
+        ctx.save_for_backward(l1, l2, gap, difference, solved)
+        return _spread(solved[..., :-1], l1, l2) + 0.5 * solved[..., -1].square().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        l1, l2, gap, difference, solved = ctx.saved_tensors
+        if torch.is_grad_enabled():  # derivatives of derivatives: of the same value, operation by operation
+            value = from_factors(l1, l2, difference, _square(gap, l2))
+            return *torch.autograd.grad(value, (l1, l2, gap), grad, create_graph=True), None
+        ratio = torch.diagonal(l1, dim1=-2, dim2=-1) / torch.diagonal(
+            l2, dim1=-2, dim2=-1
+        )  # Aᵢᵢ, where 1 + Rᵢᵢ cancels
+        turned, known = solved.clone(), solved.clone()  # [G, w] and [A, w]
+        diagonal = torch.diagonal(turned[..., :-1], dim1=-2, dim2=-1)
+        diagonal += diagonal / ratio
+        torch.diagonal(known[..., :-1], dim1=-2, dim2=-1).copy_(ratio)
+        turned = torch.linalg.solve_triangular(l2.mT, turned * grad[..., None, None], upper=True)
+        return turned[..., :-1].tril(), -(turned @ known.mT).tril(), turned[..., -1], None
 
 
 def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tensor) -> Any:
@@ -151,15 +190,16 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
         c1, c2 = (torch.linalg.cholesky(vars(law)["precision_matrix"]) for law in (q, p))
         difference = vars(p)["precision_matrix"] - vars(q)["precision_matrix"]
         shift = (c2.mT @ (_mean(q) - _mean(p)).unsqueeze(-1)).squeeze(-1)
-        r = torch.linalg.solve_triangular(c1, c2 - c1, upper=False)
-        return from_factors(c2, c1, r, difference, shift.square().sum(-1))
-    l1, l2, gap = _factor(q), _factor(p), _mean(q) - _mean(p)
+        return from_factors(c2, c1, difference, shift.square().sum(-1))
+    l1, l2, gap, difference = _factor(q), _factor(p), _mean(q) - _mean(p), _difference(q, p)
     if isinstance(p, LowRankMultivariateNormal):
-        r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
         square = low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
-    else:
-        r, square = _whitened(l1, l2, gap)
-    return from_factors(l1, l2, r, _difference(q, p), square)
+        return from_factors(l1, l2, difference, square)
+    if transformed() or forward_ad._current_level >= 0:
+        return from_factors(l1, l2, difference, _square(gap, l2))
+    batch = torch.broadcast_shapes(l1.shape[:-2], l2.shape[:-2], gap.shape[:-1])
+    known = None if difference is None else difference.expand(*batch, -1, -1)
+    return FromFactors.apply(l1.expand(*batch, -1, -1), l2.expand(*batch, -1, -1), gap.expand(*batch, -1), known)
 
 
 FORMULA = "½ [tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) + (m₁ − m₂)ᵀ Σ₂⁻¹ (m₁ − m₂)]"

@@ -257,3 +257,27 @@ def test_state_is_left_as_found():
     kl(D.Gamma(1.0, 2.0), D.Gamma(2.0, 1.0))
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_gaussian_vectors_have_all_derivatives(rng, batch):
+    def f(m1, l1, m2, l2):
+        q, p = (D.MultivariateNormal(m, scale_tril=x.tril(), validate_args=False) for m, x in ((m1, l1), (m2, l2)))
+        return kl(q, p)
+
+    def factor(*shape):
+        x = torch.randn(*shape, 3, 3, generator=rng, dtype=F64)
+        return (x.tril(-1) + torch.diag_embed(torch.rand(*shape, 3, generator=rng, dtype=F64) + 0.5)).requires_grad_()
+
+    means = [torch.randn(*shape, 3, generator=rng, dtype=F64, requires_grad=True) for shape in (batch, ())]
+    leaves = [means[0], factor(*batch), means[1], factor()]
+    assert torch.autograd.gradcheck(f, leaves)
+    assert torch.autograd.gradgradcheck(f, leaves)
+    slopes = torch.autograd.grad(f(*leaves).sum(), leaves)
+    traced = torch.func.grad(lambda *x: f(*x).sum(), argnums=(0, 1, 2, 3))(*[x.detach() for x in leaves])
+    torch.testing.assert_close(slopes, traced, rtol=1e-12, atol=1e-13)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(leaves[0].detach(), torch.ones(*batch, 3, dtype=F64))
+        tangent = torch.autograd.forward_ad.unpack_dual(f(dual, *[x.detach() for x in leaves[1:]])).tangent
+    torch.testing.assert_close(tangent, slopes[0].sum(-1), rtol=1e-12, atol=1e-13)
