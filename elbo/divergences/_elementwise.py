@@ -168,6 +168,8 @@ def elementwise(
                 result = np.broadcast_to(result, common.shape).copy()
             return torch.from_numpy(result)
         out = like.new_empty(common.shape)
+        if common.size <= SMALL and fused is not None and fused.value(arrays, out.numpy(), value):
+            return out
 
         def fill(pieces: list[Array]) -> None:
             if fused is not None and fused.value(pieces[:-1], pieces[-1], value):
@@ -231,12 +233,15 @@ def elementwise(
                 for product in products_in_numpy(None, rows, grad.reshape(1), needs)
             ]
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
-        targets = [product.numpy() for product in products if product is not None]
+        outs = [None if product is None else product.numpy() for product in products]
+        if g.size <= SMALL and fused is not None and fused.products(arrays, g, outs, partials):
+            return products
+        targets = [out for out in outs if out is not None]
 
         def fill(pieces: list[Array]) -> None:
             following = iter(pieces[len(arrays) + 1 :])
-            outs = [next(following) if need else None for need in needs]
-            if fused is not None and fused.products(pieces[: len(arrays)], pieces[len(arrays)], outs, partials):
+            some = [next(following) if need else None for need in needs]
+            if fused is not None and fused.products(pieces[: len(arrays)], pieces[len(arrays)], some, partials):
                 return
             with np.errstate(all="ignore"):
                 for blocks in _blocks(pieces, pieces[-1].shape, block_bytes(g.itemsize)):
