@@ -41,6 +41,8 @@ def _make(
                     "high": 3 + u,
                     "tail": 2.2 + u,
                     "moderate": 0.5 + u,
+                    "left": 0.05 + 0.3 * u,
+                    "right": 0.6 + 0.35 * u,
                 }[kind]
             )
         for leaf in leaves:
@@ -109,6 +111,21 @@ CASES: list[tuple[str, Laws, float]] = [
     ("Beta, Normal", _make(D.Beta, D.Normal, "positive", "positive", "real", "positive", split=2), 1.3),
     ("Pareto, Gamma", _make(D.Pareto, D.Gamma, "positive", "tail", "positive", "positive", split=2), 1.3),
     ("Uniform, Normal", _make(D.Uniform, D.Normal, "unit", "high", "real", "positive", split=2), 1.3),
+    ("Uniform, Beta", _make(D.Uniform, D.Beta, "left", "right", "positive", "positive", split=2), 1.3),
+    (
+        "Uniform, ContinuousBernoulli",
+        _make(D.Uniform, _logits(D.ContinuousBernoulli), "left", "right", "real", split=2),
+        1.3,
+    ),
+    (
+        "ContinuousBernoulli, Exponential",
+        _make(_logits(D.ContinuousBernoulli), D.Exponential, "real", "positive", split=1),
+        1.3,
+    ),
+    ("Beta, Exponential", _make(D.Beta, D.Exponential, "positive", "positive", "positive", split=2), 1.3),
+    ("Beta, Gamma", _make(D.Beta, D.Gamma, "positive", "positive", "positive", "positive", split=2), 1.3),
+    ("Gamma, Gumbel", _make(D.Gamma, D.Gumbel, "positive", "positive", "real", "high", split=2), 1.3),
+    ("Pareto, Normal", _make(D.Pareto, D.Normal, "positive", "tail", "real", "positive", split=2), 1.3),
     ("Uniform, Gamma", _make(D.Uniform, D.Gamma, "unit", "high", "positive", "positive", split=2), 1.3),
 ]
 
