@@ -63,6 +63,7 @@ LOOPS(weibull, weibull, FOUR, 4)
 LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
+LOOPS(beta_gamma, beta_gamma, FOUR, 4)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
 /* the derivative of the curvature is left to Python */
@@ -95,6 +96,7 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(tilted, 2),
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),
+    ENTRY(beta_gamma, 4),
     ENTRY(log_gamma, 1),
     ENTRY(digamma, 1),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},

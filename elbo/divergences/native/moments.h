@@ -234,3 +234,49 @@ INLINE void gamma_normal_slopes(double a, double b, double m, double s, double *
     by[3] = -(d + gap * gap) / s;
     *fine = LAWS_FINE(a, b, m, s);
 }
+
+/* Beta(a, b) against Gamma(c, r): with n = a + b, c0 = a n/b and the same moments at c = c0, r = c0 n/a. Where a is so
+   small beside b that the beta law is all but Gamma(a, n), the form in Python does it. */
+INLINE int beta_is_gamma(double a, double b) { return (12.0 * a * a * a < b * b) & (b > LIFT); }
+
+INLINE void beta_gamma_moments(double a, double b, double c, double r, double *n, double *e, double *ratio, double *step) {
+    double total = a + b, part = total - a, low = (a - (total - part)) + (b - part);
+    double mine = r * a, theirs = total * c;
+    *n = total;
+    *e = (product_difference(r, a, total, c) - low * c) / theirs;
+    *ratio = mine / theirs;
+    *step = (product_difference(c, b, a, total) - a * low) / b;
+}
+
+INLINE double beta_gamma(double a, double b, double c, double r, int *fine) {
+    int shapes;
+    double n, e, ratio, step, va, vb, vn, v0, sa, sb, sn, s0;
+    beta_gamma_moments(a, b, c, r, &n, &e, &ratio, &step);
+    double c0 = a * n / b;
+    stirling_remainder(a, &va, &sa);
+    stirling_remainder(b, &vb, &sb);
+    stirling_remainder(n, &vn, &sn);
+    stirling_remainder(c0, &v0, &s0);
+    double rest = 0.5 * a / (b * n) - a * a / b * (sa - sn) + (b - 1.0) * (sb - sn);
+    double least = rest + ((vn - vb) + (v0 - va));
+    double shape = (least + ((sn - sa) + s0) * step) + bregman(c0, c, step, &shapes);
+    *fine = shapes & LAWS_FINE(a, b, c, r) & AMONG(c, 1e-30, 1e30) & !beta_is_gamma(a, b);
+    return shape + c * remainder_of(e, ratio);
+}
+
+INLINE void beta_gamma_slopes(double a, double b, double c, double r, double *by, int *fine) {
+    int shapes;
+    double n, e, ratio, step, va, vn, v0, sa, sn, s0;
+    beta_gamma_moments(a, b, c, r, &n, &e, &ratio, &step);
+    double c0 = a * n / b, gap = step + a * a / b, inverse = 1.0 / n, odds = b / a * inverse, both = stirling_curvature(n);
+    stirling_remainder(a, &va, &sa);
+    stirling_remainder(n, &vn, &sn);
+    stirling_remainder(c0, &v0, &s0);
+    both = gap * both - (b - 1.0) * both;
+    by[0] = (0.5 * inverse - 0.5 * step * odds * (n / a + 1.0)) * inverse + (both - gap * stirling_curvature(a)) + e * c * odds;
+    by[1] = 0.5 * (step * inverse - a / b * (n / b + 1.0) * inverse) * inverse +
+            (both + (b - 1.0) * stirling_curvature(b)) - e * c * inverse;
+    by[2] = slope_difference(c0, c, step, &shapes) + ((sn - sa) + s0) - log_of(e, ratio);
+    by[3] = e * c / r;
+    *fine = shapes & LAWS_FINE(a, b, c, r) & AMONG(c, 1e-30, 1e30) & !beta_is_gamma(a, b);
+}
