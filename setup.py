@@ -3,7 +3,7 @@
 from setuptools import Extension, setup
 
 NATIVE = "elbo/divergences/native"
-HEADERS = ("arithmetic.h", "formulas.h", "log_gamma.h", "tilting.h", "moments.h")
+HEADERS = ("arithmetic.h", "dispatch.h", "formulas.h", "log_gamma.h", "tilting.h", "moments.h")
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
@@ -13,10 +13,7 @@ def _extension(name: str, source: str, loops: str) -> Extension:
     return Extension(
         f"elbo.divergences.{name}",
         [f"{NATIVE}/{source}"],
-        depends=[
-            f"{NATIVE}/{header}"
-            for header in ("arithmetic.h", "formulas.h", "log_gamma.h", "tilting.h", "moments.h", loops)
-        ],
+        depends=[f"{NATIVE}/{header}" for header in (*HEADERS, loops)],
         extra_compile_args=FLAGS,
         py_limited_api=True,
         optional=True,  # without a C compiler the formulas in Python do the same, more slowly

@@ -238,6 +238,23 @@ INLINE void pareto_slopes(double x1, double a1, double x2, double a2, double *by
 #define M11 -40.70821581755845
 #define M12 146.43551489688866
 #define M13 -254.2580343389785
+/* a step of Horner's rule for each of M12, ..., M1, and M0 */
+#define ABOVE_THE_FIRST(STEP) \
+    STEP(12);                 \
+    STEP(11);                 \
+    STEP(10);                 \
+    STEP(9);                  \
+    STEP(8);                  \
+    STEP(7);                  \
+    STEP(6);                  \
+    STEP(5);                  \
+    STEP(4);                  \
+    STEP(3);                  \
+    STEP(2);                  \
+    STEP(1);
+#define BY_HORNER(STEP)   \
+    ABOVE_THE_FIRST(STEP) \
+    STEP(0);
 #define POSITIVE(x) AMONG(x, 1e-70, 1e70)
 
 /* x - log(1 + x) and log(1 + x), where 1 + x = ratio is known better than x when that is small */
@@ -275,19 +292,7 @@ INLINE double bregman(double a, double b, double d, int *fine) {
     second = fma(second, w, first);   \
     first = fma(first, z, value);     \
     value = fma(value, z, M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
-    HORNER(0);
+    BY_HORNER(HORNER)
 #undef HORNER
     double total = x + y, step = d * x * y;
     double rest = first * (y + 2.0 * x) + y * second * total * total + (value + 2.0 * z * first) * up_b;
@@ -302,19 +307,7 @@ INLINE double curvature(double a, int *fine) {
     *fine = POSITIVE(a);
     double lift = a >= LIFT ? 0.0 : LIFT, x = 1.0 / (a + lift), z = x * x, series = 27.0 * 28.0 * M13;
 #define HORNER(k) series = fma(series, z, (2.0 * k + 1.0) * (2.0 * k + 2.0) * M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
-    HORNER(0);
+    BY_HORNER(HORNER)
 #undef HORNER
     double k0 = a, k1 = a + 1.0, k2 = a + 2.0, k3 = a + 3.0, k4 = a + 4.0;
     double terms = (1.0 / (k0 * k0 * k1) + 1.0 / (k1 * k1 * k2)) + (1.0 / (k2 * k2 * k3) + 1.0 / (k3 * k3 * k4));
@@ -330,19 +323,7 @@ INLINE double slope_difference(double a, double b, double d, int *fine) {
 #define HORNER(k)                   \
     first = fma(first, w, value);   \
     value = fma(value, z, (2.0 * k + 1.0) * M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
-    HORNER(0);
+    BY_HORNER(HORNER)
 #undef HORNER
     first = fma(first, w, value);
     double step = d * x * y, tail = 0.5 * step + step * (x + y) * first;

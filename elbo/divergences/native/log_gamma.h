@@ -52,19 +52,7 @@ INLINE double rise_slope_curve(double c) {
 INLINE double stirling_tail(double x) {
     double z = x * x, series = M13;
 #define HORNER(k) series = fma(series, z, M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
-    HORNER(0);
+    BY_HORNER(HORNER)
 #undef HORNER
     return x * series;
 }
@@ -72,19 +60,7 @@ INLINE double stirling_tail(double x) {
 INLINE double stirling_slope(double x) {
     double z = x * x, series = 27.0 * M13;
 #define HORNER(k) series = fma(series, z, (2.0 * k + 1.0) * M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
-    HORNER(0);
+    BY_HORNER(HORNER)
 #undef HORNER
     return z * series;
 }

@@ -24,38 +24,8 @@ struct kernel {
     products_of products64, products32;
 };
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define TARGET __attribute__((target("avx2,fma")))
-#define NAMED(f) f##_avx2
-#include "kernels.h"
-#undef TARGET
-#undef NAMED
-#if !defined(__clang__)
-#define WITH_AVX512
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")))
-#define NAMED(f) f##_avx512
-#include "kernels.h"
-#endif
-static const struct kernel *available(void) {
-    __builtin_cpu_init();
-#ifdef WITH_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw"))
-        return kernels_avx512;
-#endif
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kernels_avx2 : NULL;
-}
-#elif defined(__aarch64__) && defined(__GNUC__)
-#define TARGET
-#define NAMED(f) f##_neon
-#include "kernels.h"
-static const struct kernel *available(void) { return kernels_neon; }
-#else
-#error "a processor with fused multiply-add and a compiler that vectorises: the formulas in Python stand in"
-#endif
-
-static const struct kernel *table;
-static Py_ssize_t kernels; /* in the table */
+#define LOOPS_IN "kernels.h"
+#include "dispatch.h"
 
 /* Buffers of one kernel call: inputs (a single number stands for all), perhaps a gradient, then the outputs. */
 struct call {

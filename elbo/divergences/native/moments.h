@@ -23,19 +23,7 @@ INLINE void stirling_remainder(double x, double *value, double *slope) {
 INLINE double stirling_curvature(double x) {
     double u = 1.0 / (x < LIFT ? x + LIFT : x), z = u * u, series = 27.0 * 28.0 * M13;
 #define HORNER(k) series = fma(series, z, (2.0 * k + 1.0) * (2.0 * k + 2.0) * M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
-    HORNER(0);
+    BY_HORNER(HORNER)
 #undef HORNER
     double p0 = x * (x + 1.0), p1 = (x + 1.0) * (x + 2.0), p2 = (x + 2.0) * (x + 3.0), p3 = (x + 3.0) * (x + 4.0);
     double terms = 0.5 * ((1.0 / (p0 * p0) + 1.0 / (p1 * p1)) + (1.0 / (p2 * p2) + 1.0 / (p3 * p3)));
@@ -46,18 +34,7 @@ INLINE double stirling_curvature(double x) {
 INLINE double stirling_odd(double u) {
     double z = u * u, series = -28.0 * M13;
 #define HORNER(k) series = fma(series, z, -(2.0 * k + 2.0) * M##k)
-    HORNER(12);
-    HORNER(11);
-    HORNER(10);
-    HORNER(9);
-    HORNER(8);
-    HORNER(7);
-    HORNER(6);
-    HORNER(5);
-    HORNER(4);
-    HORNER(3);
-    HORNER(2);
-    HORNER(1);
+    ABOVE_THE_FIRST(HORNER)
 #undef HORNER
     return u * (series * z);
 }

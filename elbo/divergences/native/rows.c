@@ -16,38 +16,8 @@ struct kernel {
     int (*products32)(const void *, const void *, const void *, void *, void *, long, long);
 };
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define TARGET __attribute__((target("avx2,fma")))
-#define NAMED(f) f##_avx2
-#include "rows.h"
-#undef TARGET
-#undef NAMED
-#if !defined(__clang__)
-#define WITH_AVX512
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")))
-#define NAMED(f) f##_avx512
-#include "rows.h"
-#endif
-static const struct kernel *available(void) {
-    __builtin_cpu_init();
-#ifdef WITH_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw"))
-        return kernels_avx512;
-#endif
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kernels_avx2 : NULL;
-}
-#elif defined(__aarch64__) && defined(__GNUC__)
-#define TARGET
-#define NAMED(f) f##_neon
-#include "rows.h"
-static const struct kernel *available(void) { return kernels_neon; }
-#else
-#error "a processor with fused multiply-add and a compiler that vectorises: the formulas in Python stand in"
-#endif
-
-static const struct kernel *table;
-static Py_ssize_t kernels; /* in the table */
+#define LOOPS_IN "rows.h"
+#include "dispatch.h"
 
 /* value(number, size, a, b, out) and products(number, size, a, b, gradient, by_a, by_b), the last two perhaps None */
 static PyObject *run(PyObject *args, int gradients) {
