@@ -16,6 +16,7 @@ except ImportError:  # not compiled, or a processor without fused multiply-add: 
     _native = None  # type: ignore[assignment]
 
 
+looks_for_nan = None if _native is None else _native.holds_nan  # (address, count, single)
 VALUES_ALONE = set() if _native is None else {_native.KERNELS["curvature"]}  # their derivatives have no kernel
 
 

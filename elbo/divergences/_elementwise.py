@@ -6,7 +6,6 @@ derivatives, each written so that it keeps its digits. On the CPU, without a gra
 NumPy a block at a time: the intermediates stay in the processor's cache and cost no memory worth the name.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch.autograd import forward_ad
 
 from elbo.divergences._array import Array
 from elbo.divergences._compiled import kernel
+from elbo.divergences._domain import DTYPES, SMALL, within_domain
 from elbo.divergences._threads import for_each
 
 Value = Callable[..., Array]
@@ -24,23 +24,11 @@ Partials = Callable[..., Sequence[Array | None]]
 
 BLOCK = 131_072  # bytes of one array: a handful of intermediates fit into a second-level cache of 1 MB
 PIECE = 1 << 20  # bytes of one array that a thread takes at a time, a multiple of BLOCK
-SMALL = 8_192  # elements: up to here the slopes are computed with the value, and kept
-DTYPES = (torch.float64, torch.float32)
 
 
 def transformed() -> bool:
     """Whether ``torch.func`` or ``torch.compile`` is tracing us (then values cannot be looked at)."""
     return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
-
-
-def holds_nan(tensor: Tensor) -> bool:
-    """Whether any element of ``tensor`` (none of them negative) is NaN: whether their sum is."""
-    bare = tensor.detach()
-    if bare.numel() <= SMALL or not bare.is_cpu or bare.dtype not in DTYPES:
-        return math.isnan(bare.sum())
-    # torch's threads wait busily after their work, and would keep a processor from the threads of the next blocks
-    with np.errstate(over="ignore"):
-        return math.isnan(bare.numpy().sum())
 
 
 def _in_numpy(tensor: Tensor) -> bool:
@@ -111,6 +99,8 @@ def elementwise(
     single: tuple[Value, Partials] | None = None,
     width: int = 1,
     compiled: str | None = None,
+    nonnegative: Sequence[int] = (),
+    unit: Sequence[int] = (),
 ) -> Callable[..., Tensor]:
     """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
 
@@ -127,6 +117,8 @@ def elementwise(
             rounded once, and may be simpler: sixteen digits are not needed.
         width: how many times larger than the inputs the intermediates are (blocks are made smaller by that).
         compiled: the name of the kernel that does the same in one pass, where it was compiled.
+        nonnegative: which inputs must not be negative: the value is NaN where one is, whatever the formula says.
+        unit: which inputs must lie in [0, 1].
 
     Returns:
         a function of tensors (recorded by autograd) or of NumPy arrays (the bare value).
@@ -138,6 +130,7 @@ def elementwise(
             _by_dtype(value, _in_double(single[0])),
             _by_dtype(partials, _partials_in_double(single[1])),
         )
+    value = within_domain(value, nonnegative, unit)
     widened = double or single is not None
     fused = None if compiled is None else kernel(compiled)
 

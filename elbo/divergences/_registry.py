@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, MixtureSameFamily
 
 from elbo._errors import Error, InputTypeError, InputValueError
-from elbo.divergences._elementwise import holds_nan, transformed
+from elbo.divergences._diagnosis import attempt, blame, wrong_kinds
+from elbo.divergences._domain import holds_nan
+from elbo.divergences._elementwise import transformed
 
 Divergence = Callable[..., Tensor]
 
@@ -27,6 +28,7 @@ class Pair:
         note: why the accuracy is not 8 or better, where it is not, and what was measured.
         source: where the formula comes from.
         function: what computes it.
+        checked: whether ``function`` refuses NaN in the parameters itself.
     """
 
     q: type[Distribution]
@@ -37,6 +39,7 @@ class Pair:
     note: str
     source: str
     function: Divergence
+    checked: bool = False
 
     def __str__(self) -> str:
         return f"KL[{self.q.__name__} ‖ {self.p.__name__}] = {self.formula}"
@@ -55,6 +58,7 @@ def register(
     accuracy: float = float("inf"),
     note: str = "",
     source: str = "",
+    checked: bool = False,
 ) -> Callable[[Divergence], Divergence]:
     """Make the decorated ``function(q, p)`` the one that ``elbo.kl`` calls for these two types and their subclasses.
 
@@ -66,6 +70,7 @@ def register(
         accuracy: its largest relative error in ulps, ``inf`` where none is claimed.
         note: anything to add to the accuracy.
         source: where the formula comes from.
+        checked: whether the function raises an error for NaN in the parameters, so that its values need no look.
 
     Returns:
         a decorator that returns the function unchanged. A pair that is already registered is replaced.
@@ -91,7 +96,7 @@ def register(
             )
 
     def decorate(function: Divergence) -> Divergence:
-        _PAIRS[type_q, type_p] = Pair(type_q, type_p, formula, conditions, accuracy, note, source, function)
+        _PAIRS[type_q, type_p] = Pair(type_q, type_p, formula, conditions, accuracy, note, source, function, checked)
         _FOUND.clear()
         return function
 
@@ -138,12 +143,17 @@ def _unregistered(type_q: type, type_p: type) -> Error:
     q, p = type_q.__name__, type_p.__name__
     same_q = [pair for pair in kl_pairs() if issubclass(type_q, pair.q) and pair.q is not Distribution]
     same_p = [pair for pair in kl_pairs() if issubclass(type_p, pair.p) and pair.p is not Distribution]
+    mixtures = (
+        "elbo.divergences.mixture_kl_bounds(q, p) for mixtures of Gaussians (numbers between which KL lies), "
+        if issubclass(type_q, MixtureSameFamily) or issubclass(type_p, MixtureSameFamily)
+        else ""
+    )
     return UnregisteredPairError(
         f"KL[{q} ‖ {p}] is not registered. Registered with the same q: {names(same_q)}; with the same p: "
         f"{names(same_p)}. "
-        f"Write elbo.divergences.kl_by_quadrature(q, p) for laws on the line or on the integers (a number with an "
-        f"error bound), "
-        f"or register a formula of your own: @elbo.register({q}, {p})"
+        f"Write {mixtures}elbo.divergences.kl_by_quadrature(q, p) for laws of one variable, of up to three "
+        "coordinates, of independent coordinates (the Independent laws themselves) or of outcomes that can be listed "
+        f"(a number with an error bound), or register a formula of your own: @elbo.register({q}, {p})"
     )
 
 
@@ -151,54 +161,30 @@ class UnregisteredPairError(InputTypeError, NotImplementedError):
     """No function is registered for a pair of types (also a ``NotImplementedError``, as torch raises it)."""
 
 
-def _parameters(law: Distribution) -> list[tuple[str, Tensor]]:
-    return [(name, value) for name, value in vars(law).items() if isinstance(value, Tensor)]
-
-
 def _check_kinds(q: Distribution, p: Distribution) -> None:
-    """All tensors of floating point, of one dtype and on one device."""
+    """All tensors of floating point, of one dtype and on one device, also those of the laws inside."""
     first: Tensor | None = None
-    for law in (q, p):
-        for value in vars(law).values():
+    laws = [q, p]
+    for law in laws:
+        for value in law.__dict__.values():
             if isinstance(value, Tensor):
                 if first is None:
-                    first = value
-                if value.dtype is not first.dtype or value.device != first.device or not value.is_floating_point():
-                    raise _wrong_kinds(q, p)
-
-
-def _wrong_kinds(q: Distribution, p: Distribution) -> Error:
-    kinds = [
-        f"{side}.{name}: {t.dtype} on {t.device}" for side, law in (("q", q), ("p", p)) for name, t in _parameters(law)
-    ]
-    return InputTypeError(
-        f"the parameters of q and p are {', '.join(kinds)}; expected floating point, one dtype and one device: "
-        "write .to(dtype=torch.float64) (or .to(device)) on the tensors that the laws are made from, "
-        "and torch.tensor(1.0, dtype=torch.float64) for a number"
-    )
+                    first, dtype, on_cpu = value, value.dtype, value.is_cpu
+                    if not dtype.is_floating_point:
+                        raise wrong_kinds(q, p)
+                elif (
+                    value.dtype is not dtype
+                    or value.is_cpu is not on_cpu
+                    or (not on_cpu and value.device != first.device)
+                ):
+                    raise wrong_kinds(q, p)
+            elif isinstance(value, Distribution):
+                laws.append(value)
 
 
 def _diagnose(q: Distribution, p: Distribution, pair: Pair) -> Error:
     """Why KL came out as NaN: a parameter that is not in its domain, by name."""
-    for side, law in (("q", q), ("p", p)):
-        for name, value in _parameters(law):
-            bad = value[~torch.isfinite(value)]
-            if bad.numel() and torch.isnan(bad).any():
-                return InputValueError(
-                    f"{side}.{name} holds {int(torch.isnan(value).sum())} NaN of {value.numel()} values, expected "
-                    f"numbers"
-                )
-        for name, constraint in law.arg_constraints.items():
-            stored = vars(law).get(name)
-            if isinstance(stored, Tensor) and not bool(constraint.check(stored).all()):
-                worst = stored[~constraint.check(stored)] if constraint.event_dim == 0 else stored
-                return InputValueError(f"{side}.{name} holds {worst.flatten()[0].item()!r}, expected {constraint}")
-        for name, value in _parameters(law):
-            if not bool(torch.isfinite(value).all()):
-                return InputValueError(
-                    f"{side}.{name} holds {value[~torch.isfinite(value)][0].item()!r}, expected finite numbers"
-                )
-    return Error(
+    return blame(q, p) or Error(
         f"{pair} gave NaN for parameters in their domain: this is a mistake of the formula, please report it with "
         f"q and p"
     )
@@ -222,7 +208,9 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
         InputTypeError: for things that are not distributions, for mixed dtypes or devices, for integer parameters.
         UnregisteredPairError: where no formula is registered; it names the nearest and the numerical route.
         InputValueError: for event or batch shapes that do not fit, and for parameters that are NaN or outside
-        their domain.
+            their domain, whether or not the laws looked at them when they were made: it names the first element, what
+            is expected there and what to write. (Within ``torch.func`` and ``torch.compile`` values cannot be looked
+            at; what comes out is NaN.)
 
     Conditions: ``elbo.kl_pairs()`` has them for each pair, with its accuracy.
 
@@ -241,22 +229,7 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
             "write Independent(law, n) to make the last n batch dimensions part of the event"
         )
     _check_kinds(q, p)
-    try:
-        result = pair.function(q, p)
-    except (RuntimeError, ValueError) as error:
-        if isinstance(error, Error):
-            raise
-        raise _shape_error(q, p) or error from error
-    if not transformed() and holds_nan(result):
+    result = attempt(q, p, lambda: pair.function(q, p))
+    if not pair.checked and not transformed() and holds_nan(result):
         raise _diagnose(q, p, pair)
     return result
-
-
-def _shape_error(q: Distribution, p: Distribution) -> Error | None:
-    try:
-        torch.broadcast_shapes(q.batch_shape, p.batch_shape)
-    except RuntimeError:
-        return InputValueError(
-            f"q has batch shape {tuple(q.batch_shape)} and p has {tuple(p.batch_shape)}, expected shapes that broadcast"
-        )
-    return None

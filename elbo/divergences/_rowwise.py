@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from elbo.divergences._array import Array
+from elbo.divergences._domain import within_domain
 from elbo.divergences._elementwise import (
     BLOCK,
     Partials,
@@ -30,7 +31,14 @@ PIECE = 131_072  # numbers that a thread takes at a time
 
 
 def rowwise(
-    value: Value, partials: Partials, name: str, *, double: bool = False, width: int = 4, compiled: str | None = None
+    value: Value,
+    partials: Partials,
+    name: str,
+    *,
+    double: bool = False,
+    width: int = 4,
+    compiled: str | None = None,
+    nonnegative: Sequence[int] = (),
 ) -> Callable[..., Tensor]:
     """The function ``value`` of the rows of broadcasting arrays, whose derivatives are ``partials``.
 
@@ -42,12 +50,14 @@ def rowwise(
         double: compute in float64 and round once at the end.
         width: how many times larger than the inputs the intermediates are (blocks are made smaller by that).
         compiled: the name of the kernel that does the same for short rows of two inputs, where it was compiled.
+        nonnegative: which inputs must have no negative entry: the value is NaN where one has.
 
     Returns:
         a function of tensors of at least one dimension, of one size in the last; it gives the batch shape.
     """
     if double:
         value, partials = _in_double(value), _partials_in_double(partials)
+    value = within_domain(value, nonnegative, (), rows=True)
 
     number = None if compiled is None or _native_rows is None else _native_rows.KERNELS[compiled]
 

@@ -17,7 +17,8 @@ from torch.distributions import HalfNormal, LogNormal, Normal
 from elbo._errors import InputTypeError, InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._elementwise import elementwise, holds_nan, transformed
+from elbo.divergences._domain import holds_nan
+from elbo.divergences._elementwise import elementwise, transformed
 from elbo.divergences._kernels import log_remainder_brief, log_remainder_wide, phi
 from elbo.divergences._registry import register
 
@@ -210,6 +211,7 @@ by_std = elementwise(
     "gaussian_kl_by_std",
     single=(_by_std_single, _std_slopes_single),
     compiled="normal_by_std",
+    nonnegative=(1, 3),
 )
 half_by_std = elementwise(
     _half_by_std,
@@ -217,6 +219,7 @@ half_by_std = elementwise(
     "half_normal_kl",
     single=(_half_by_std_single, _half_slopes),
     compiled="half_normal",
+    nonnegative=(0, 1),
 )
 
 SPREADS = ("log_variance", "variance", "std", "log_std")

@@ -1,6 +1,7 @@
 """Pairs whose supports differ, so that KL[q ‖ p] = ∞ whatever the parameters."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,6 @@ from torch.distributions import (
     Beta,
     Binomial,
     ContinuousBernoulli,
-    Distribution,
     Exponential,
     Gamma,
     Gumbel,
@@ -20,6 +20,8 @@ from torch.distributions import (
     Uniform,
 )
 
+from elbo.divergences._diagnosis import blame
+from elbo.divergences._domain import holds_nan
 from elbo.divergences._elementwise import transformed
 from elbo.divergences._registry import register
 
@@ -37,11 +39,20 @@ PAIRS = (
 )
 
 
-def _infinite(q: Distribution, p: Distribution) -> Tensor:
-    tensors = [value for law in (q, p) for value in vars(law).values() if isinstance(value, Tensor)]
-    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
-    if not transformed() and any(math.isnan(tensor.detach().sum().item()) for tensor in tensors):
-        return tensors[0].new_full(shape, math.nan)  # kl() then says which parameter it is
+def _infinite(q: Any, p: Any) -> Tensor:
+    tensors = [
+        value
+        for law in (q, p)
+        for name, value in (law._dirichlet if isinstance(law, Beta) else law).__dict__.items()
+        if isinstance(value, Tensor) and name != "_param"  # the same tensor as another one
+    ]
+    if not transformed() and any(map(holds_nan, tensors)):
+        error = blame(q, p)
+        if error is not None:
+            raise error
+    shape = q._batch_shape
+    if shape != p._batch_shape:
+        shape = torch.broadcast_shapes(shape, p._batch_shape)
     return tensors[0].new_full(shape, math.inf)
 
 
@@ -54,4 +65,5 @@ for _q, _others in PAIRS:
             conditions="always: q has mass outside the support of p",
             accuracy=0,
             source="the definition",
+            checked=True,
         )(_infinite)

@@ -70,6 +70,17 @@ LOOPS(digamma, digamma, ONE, 1)
 VALUE(curvature_value64, double, curvature, ONE)
 VALUE(curvature_value32, float, curvature, ONE)
 
+/* Whether no number is NaN; there is no output. */
+#define NUMBERS(name, real)                                                                             \
+    TARGET static int NAMED(name)(const real *const *x, real *out, long n) {                            \
+        int missing = 0;                                                                                \
+        (void)out;                                                                                      \
+        for (long i = 0; i < n; i++) missing |= x[0][i] != x[0][i];                                     \
+        return !missing;                                                                                \
+    }
+NUMBERS(numbers64, double)
+NUMBERS(numbers32, float)
+
 #define ENTRY(name, count)                                                                    \
     {                                                                                         \
         #name, count, (value_of)NAMED(name##_value64), (value_of)NAMED(name##_value32),       \
@@ -101,6 +112,8 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(digamma, 1),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},
     {NULL, 0, NULL, NULL, NULL, NULL},
+    /* behind the end of the table: no formula */
+    {"numbers", 0, (value_of)NAMED(numbers64), (value_of)NAMED(numbers32), NULL, NULL},
 };
 
 #undef ONE
@@ -110,4 +123,5 @@ static const struct kernel NAMED(kernels)[] = {
 #undef VALUE
 #undef PRODUCTS
 #undef LOOPS
+#undef NUMBERS
 #undef ENTRY

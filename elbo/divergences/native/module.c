@@ -145,7 +145,28 @@ static PyObject *run(PyObject *args, int gradients) {
 static PyObject *value(PyObject *self, PyObject *args) { return run(args, 0); }
 static PyObject *products(PyObject *self, PyObject *args) { return run(args, 1); }
 
+#define STEP 4096 /* numbers between looks at what was found */
+
+/* holds_nan(address, count, single): of the numbers in memory, as a buffer would cost more than looking at a thousand */
+static PyObject *holds_nan(PyObject *self, PyObject *args) {
+    unsigned long long address;
+    Py_ssize_t count;
+    int single, whole = 1;
+    if (!PyArg_ParseTuple(args, "Knp", &address, &count, &single)) return NULL;
+    const struct kernel *numbers = &table[kernels + 1]; /* behind the end */
+    value_of all = single ? numbers->value32 : numbers->value64;
+    Py_BEGIN_ALLOW_THREADS
+    const char *start = (const char *)(uintptr_t)address;
+    for (Py_ssize_t first = 0; whole && first < count; first += STEP) {
+        const void *at = start + first * (single ? 4 : 8);
+        whole = all(&at, NULL, (long)(count - first < STEP ? count - first : STEP));
+    }
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(!whole);
+}
+
 static PyMethodDef methods[] = {
+    {"holds_nan", holds_nan, METH_VARARGS, "holds_nan(address, count, single) -> whether any of the numbers is NaN"},
     {"value", value, METH_VARARGS, "value(number, *inputs, out) -> whether all elements are within range; NaN where not"},
     {"products", products, METH_VARARGS, "products(number, *inputs, gradient, *outs); None for an out not wanted"},
     {NULL, NULL, 0, NULL},
