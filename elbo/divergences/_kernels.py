@@ -137,6 +137,7 @@ itakura_saito = elementwise(
     lambda y, x, needs: ((y - x) / x / y, (x - y) / x / x),
     "itakura_saito",
     compiled="itakura_saito",
+    nonnegative=(0, 1),
 )
 log_ratio = elementwise(_log_ratio, lambda y, x, needs: (1.0 / y, -1.0 / x), "log_ratio")
 
@@ -161,5 +162,9 @@ def _relative_entropy_slopes(x: Array, y: Array, needs: Sequence[bool]) -> tuple
 
 
 relative_entropy = elementwise(
-    _relative_entropy, _relative_entropy_slopes, "relative_entropy", compiled="relative_entropy"
+    _relative_entropy,
+    _relative_entropy_slopes,
+    "relative_entropy",
+    compiled="relative_entropy",
+    nonnegative=(0, 1),
 )

@@ -37,14 +37,17 @@ from torch.distributions import (
     Poisson,
 )
 
-from elbo._errors import InputTypeError, InputValueError
+from elbo._errors import Error, InputTypeError, InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._elementwise import elementwise, holds_nan, transformed
+from elbo.divergences._diagnosis import attempt, blame
+from elbo.divergences._domain import holds_nan
+from elbo.divergences._elementwise import elementwise, transformed
 from elbo.divergences._kernels import lambda_of, log_quotient
 from elbo.divergences._registry import UnregisteredPairError, _check_kinds, kl
 from elbo.divergences.bernoulli import _same_count, by_logits, given
 from elbo.divergences.categorical import by_logits as categorical_by_logits
+from elbo.divergences.categorical import same_outcomes
 
 Slopes = tuple[Array | None, ...]
 
@@ -83,7 +86,7 @@ def _gaussian(alpha: float) -> Callable[..., Tensor]:
         by_p = -alpha * (excess / s2 + alpha * s2 * square)
         return mean, by_q, -mean, by_p
 
-    return elementwise(value, slopes, "gaussian_renyi")
+    return elementwise(value, slopes, "gaussian_renyi", nonnegative=(1, 3))
 
 
 def _vectors(q: MultivariateNormal, p: MultivariateNormal, alpha: float) -> Tensor:
@@ -113,7 +116,7 @@ def _positive(make: Callable[..., Distribution], names: Sequence[str]) -> Callab
 
     def middle(q: Any, p: Any, alpha: float) -> tuple[Distribution, Tensor]:
         values = [_blend(alpha, getattr(q, name), getattr(p, name)) for name in names]
-        inside = [value > 0 for value in values]
+        inside = [~(value <= 0) for value in values]  # where NaN is left to KL, which refuses it
         outside = ~torch.stack(torch.broadcast_tensors(*inside)).all(0)
         if make is Dirichlet:
             outside = (~inside[0]).any(-1)
@@ -190,6 +193,7 @@ def _direct(q: Tensor, p: Tensor, alpha: float) -> Tensor:
 
 
 def _categorical(q: Categorical, p: Categorical, alpha: float) -> Tensor:
+    same_outcomes(q, p)
     edge = ((q.probs == 0) | (p.probs == 0)).any(-1)
     smooth = _from_logits(categorical_by_logits, _finite(q.logits), _finite(p.logits), alpha)
     return torch.where(edge, _direct(q.probs, p.probs, alpha), smooth)
@@ -243,9 +247,12 @@ def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
             f"q has event shape {tuple(q.event_shape)} and p {tuple(p.event_shape)}, expected the same"
         )
     _check_kinds(q, p)
-    result = _dispatch(q, p, float(alpha))
+    try:
+        result = attempt(q, p, lambda: _dispatch(q, p, float(alpha)))
+    except InputValueError as error:
+        raise blame(q, p) or error from error  # a law in between may have been blamed for it
     if not transformed() and holds_nan(result):
-        raise InputValueError("a parameter of q or p is NaN or outside its domain")
+        raise blame(q, p) or Error(f"D_{alpha} gave NaN for parameters in their domain, please report it with q and p")
     return result
 
 

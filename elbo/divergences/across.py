@@ -44,10 +44,10 @@ def beta_to_uniform(q: Beta) -> Tensor:
     return beta_kl(q.concentration1, q.concentration0, one, one)
 
 
-def _to_normal(spread: Tensor, gap: Tensor, excess: float) -> Tensor:
+def _to_normal(spread: Array, gap: Array, excess: float) -> Array:
     """KL to a normal law: of its standard deviation q has ``spread`` many, its mean is ``gap`` of them away, and
     ``excess`` is the entropy of the normal law with the moments of q, less that of q."""
-    return 0.5 * ((spread - 1.0) * (spread + 1.0) + gap * gap) - torch.log(spread) + excess
+    return 0.5 * ((spread - 1.0) * (spread + 1.0) + gap * gap) - xp.log(spread) + excess
 
 
 def _mean_log(low: Tensor, high: Tensor) -> Tensor:
@@ -79,8 +79,24 @@ def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     source=SOURCE,
 )
 def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
-    mean = q.rate.reciprocal()
-    return _to_normal(mean / p.scale, (mean - p.loc) / p.scale, HALF_LOG_2PI - 0.5)
+    return exponential_normal_kl(q.rate, p.loc, p.scale)
+
+
+def _rate_and_moments(r: Array, m: Array, s: Array) -> Array:
+    mean = 1.0 / r
+    return _to_normal(mean / s, (mean - m) / s, HALF_LOG_2PI - 0.5)
+
+
+def _rate_slopes(r: Array, m: Array, s: Array, needs: Sequence[bool]) -> Slopes:
+    mean = 1.0 / r
+    spread, gap = mean / s, (mean - m) / s
+    excess = (spread - 1.0) * (spread + 1.0)
+    return -mean * (excess + gap * spread), -gap / s, -(excess + gap * gap) / s
+
+
+exponential_normal_kl = elementwise(
+    _rate_and_moments, _rate_slopes, "exponential_normal_kl", double=True, nonnegative=(0, 2)
+)
 
 
 @register(
@@ -106,7 +122,8 @@ def _exponential_gumbel(q: Exponential, p: Gumbel) -> Tensor:
 )
 def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
     gap = ((q.loc - p.loc) + EULER * q.scale) / p.scale
-    return _to_normal(q.scale / p.scale * (math.pi / math.sqrt(6.0)), gap, 0.090573019538512555)
+    value: Tensor = _to_normal(q.scale / p.scale * (math.pi / math.sqrt(6.0)), gap, 0.090573019538512555)
+    return value
 
 
 @register(
@@ -117,8 +134,20 @@ def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
     source=SOURCE,
 )
 def _laplace_normal(q: Laplace, p: Normal) -> Tensor:
-    gap = (q.loc - p.loc) / p.scale
-    return _to_normal(q.scale / p.scale * math.sqrt(2.0), gap, 0.5 * math.log(math.pi) - 0.5)
+    return laplace_normal_kl(q.loc, q.scale, p.loc, p.scale)
+
+
+def _laplace_moments(m1: Array, b: Array, m2: Array, s: Array) -> Array:
+    return _to_normal(b / s * math.sqrt(2.0), (m1 - m2) / s, 0.5 * math.log(math.pi) - 0.5)
+
+
+def _laplace_slopes(m1: Array, b: Array, m2: Array, s: Array, needs: Sequence[bool]) -> Slopes:
+    spread, gap = b / s * math.sqrt(2.0), (m1 - m2) / s
+    excess = (spread - 1.0) * (spread + 1.0)
+    return gap / s, excess / b, -gap / s, -(excess + gap * gap) / s
+
+
+laplace_normal_kl = elementwise(_laplace_moments, _laplace_slopes, "laplace_normal_kl", double=True, nonnegative=(1, 3))
 
 
 @register(
@@ -159,7 +188,7 @@ def _laplace_distance_slopes(m1: Array, s: Array, m2: Array, b: Array, needs: Se
     return mean / b, (density * s / b - 1.0) / s, -mean / b, (1.0 - distance / b) / b
 
 
-normal_laplace_kl = elementwise(_laplace_distance, _laplace_distance_slopes, "normal_laplace_kl")
+normal_laplace_kl = elementwise(_laplace_distance, _laplace_distance_slopes, "normal_laplace_kl", nonnegative=(1, 3))
 
 
 @register(

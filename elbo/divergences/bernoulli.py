@@ -10,12 +10,15 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Binomial, Distribution, Geometric, NegativeBinomial, Poisson
 
 from elbo._errors import InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
+from elbo.divergences._diagnosis import blame
+from elbo.divergences._domain import holds_negative
 from elbo.divergences._elementwise import elementwise, transformed
 from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio, phi_series, relative_entropy
 from elbo.divergences._registry import register
@@ -58,9 +61,13 @@ def _negative_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     return log_ratio(q, p) / (rest * rest), (p - q) / (p * (1.0 - p)) / rest
 
 
-by_probs = elementwise(_by_probs, _probs_slopes, "bernoulli_kl_by_probs", compiled="bernoulli_by_probs")
-geometric = elementwise(lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "geometric_kl", compiled="geometric")
-negative_binomial = elementwise(lambda q, p: _by_probs(q, p) / (1.0 - q), _negative_slopes, "negative_binomial_kl")
+by_probs = elementwise(_by_probs, _probs_slopes, "bernoulli_kl_by_probs", compiled="bernoulli_by_probs", unit=(0, 1))
+geometric = elementwise(
+    lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "geometric_kl", compiled="geometric", unit=(0, 1)
+)
+negative_binomial = elementwise(
+    lambda q, p: _by_probs(q, p) / (1.0 - q), _negative_slopes, "negative_binomial_kl", unit=(0, 1)
+)
 
 
 def _tails(x: Array) -> tuple[Array, Array, Array]:
@@ -210,10 +217,16 @@ def bernoulli(q: Distribution, p: Distribution) -> Tensor:
 
 
 def _same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
-    if not transformed() and not bool((q.total_count == p.total_count).all()):
-        raise InputValueError(
-            f"q.total_count is {q.total_count} and p.total_count is {p.total_count}, expected the same: "
-            "there is no closed form for different counts, write elbo.divergences.kl_by_quadrature(q, p)"
+    if transformed() or q.total_count.is_meta:
+        return
+    other = q.total_count != p.total_count
+    if bool(other.any()) or holds_negative(q.total_count):
+        index = tuple(torch.nonzero(other)[0].tolist()) if bool(other.any()) else ()
+        counts = [t.expand(other.shape)[index].flatten()[0].item() for t in (q.total_count, p.total_count)]
+        raise blame(q, p) or InputValueError(
+            f"q.total_count is {counts[0]:g} and p.total_count is {counts[1]:g} at index {index}, "
+            "expected the same: there is no closed form for different counts, write "
+            "elbo.divergences.kl_by_quadrature(q, p) for one element"
         )
 
 
@@ -246,8 +259,6 @@ def _bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     source=SOURCE,
 )
 def _binomial_binomial(q: Binomial, p: Binomial) -> Tensor:
-    if not transformed() and bool((q.total_count > p.total_count).any()):
-        _same_count(q, p)
     _same_count(q, p)
     return q.total_count * bernoulli(q, p)
 
@@ -298,8 +309,6 @@ def _poisson_poisson(q: Poisson, p: Poisson) -> Tensor:
 def _bernoulli_poisson(q: Bernoulli, p: Poisson) -> Tensor:
     # q log(q/λ) − q + λ, and the rest q̄ log q̄ + q = q̄ log q̄ − q̄ + 1
     if given(q) == "logits":
-        import torch
-
         failure = torch.sigmoid(-q.logits)
         return relative_entropy(torch.sigmoid(q.logits), p.rate) + relative_entropy(failure, torch.ones_like(failure))
     failure = 1.0 - q.probs

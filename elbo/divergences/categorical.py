@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, OneHotCategorical
 
+from elbo._errors import InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._kernels import entropy_term, phi
@@ -104,7 +105,9 @@ def _weights_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
 
 
 by_logits = rowwise(_by_logits, _logits_slopes, "categorical_kl_by_logits", compiled="categorical_by_logits")
-by_weights = rowwise(_by_weights, _weights_slopes, "categorical_kl_by_weights", compiled="categorical_by_weights")
+by_weights = rowwise(
+    _by_weights, _weights_slopes, "categorical_kl_by_weights", compiled="categorical_by_weights", nonnegative=(0, 1)
+)
 
 
 def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -> Tensor:
@@ -139,6 +142,15 @@ def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -
     return _finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
 
 
+def same_outcomes(q: Categorical, p: Categorical) -> None:
+    """Refuse laws of different numbers of outcomes, which are no part of the shapes that torch compares."""
+    if q._num_events != p._num_events:
+        raise InputValueError(
+            f"q has {q._num_events} outcomes and p has {p._num_events}, expected the same: write logits of −inf for "
+            "outcomes that one of them does not have"
+        )
+
+
 @register(
     Categorical,
     Categorical,
@@ -150,6 +162,7 @@ def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -
     source="any textbook; the form without cancellation is derived in elbo.divergences.categorical",
 )
 def _categorical_categorical(q: Categorical, p: Categorical) -> Tensor:
+    same_outcomes(q, p)
     if given(q) == given(p) == "logits":
         return by_logits(q.logits, p.logits)
     return by_weights(q.probs, p.probs)

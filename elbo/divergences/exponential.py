@@ -81,6 +81,7 @@ exponential_gamma_kl = elementwise(
     double=True,
     single=(_exponential_gamma_single, partial(_exponential_gamma_slopes, brief=True)),
     compiled="exponential_gamma",
+    nonnegative=range(3),
 )
 
 

@@ -45,7 +45,9 @@ def _gamma_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[bo
     return q_shape, -e / b1, p_shape, e / b2
 
 
-gamma_kl = elementwise(_gamma, _gamma_slopes, "gamma_kl", double=True, width=4, compiled="gamma_laws")
+gamma_kl = elementwise(
+    _gamma, _gamma_slopes, "gamma_kl", double=True, width=4, compiled="gamma_laws", nonnegative=range(4)
+)
 
 
 # five nodes settle an integrand whose nearest singularity is eight lengths of its interval away
@@ -144,7 +146,9 @@ def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     return by_q, by_p
 
 
-dirichlet_kl = rowwise(_dirichlet, _dirichlet_slopes, "dirichlet_kl", double=True, width=4, compiled="dirichlet")
+dirichlet_kl = rowwise(
+    _dirichlet, _dirichlet_slopes, "dirichlet_kl", double=True, width=4, compiled="dirichlet", nonnegative=(0, 1)
+)
 
 
 @register(

@@ -71,7 +71,9 @@ def _normal_slopes(a: Array, b: Array, m: Array, s: Array, needs: Sequence[bool]
     return by_a, -(d + shift * a / b) / b, -shift, -(d + gap * gap) / s
 
 
-gamma_normal_kl = elementwise(_normal, _normal_slopes, "gamma_normal_kl", double=True, width=2, compiled="gamma_normal")
+gamma_normal_kl = elementwise(
+    _normal, _normal_slopes, "gamma_normal_kl", double=True, width=2, compiled="gamma_normal", nonnegative=(0, 1, 3)
+)
 
 
 @register(

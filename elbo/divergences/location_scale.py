@@ -56,7 +56,7 @@ def _laplace_slopes(m1: Array, b1: Array, m2: Array, b2: Array, needs: Sequence[
 
 
 remainder = elementwise(phi, lambda y, needs: (xp.expm1(y),), "exp_remainder")
-laplace_kl = elementwise(_laplace, _laplace_slopes, "laplace_kl", compiled="laplace")
+laplace_kl = elementwise(_laplace, _laplace_slopes, "laplace_kl", compiled="laplace", nonnegative=(1, 3))
 
 
 def _cauchy(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
@@ -73,7 +73,7 @@ def _cauchy_slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[b
     return mean, (spread - gap) / square / s1, -mean, -(spread + gap) / square / s2
 
 
-cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl", compiled="cauchy")
+cauchy_kl = elementwise(_cauchy, _cauchy_slopes, "cauchy_kl", compiled="cauchy", nonnegative=(1, 3))
 
 
 def log_gamma_excess(ratio: Array, r: Array, gap: Array) -> Array:

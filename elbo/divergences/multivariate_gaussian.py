@@ -19,7 +19,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
-from elbo._errors import InputTypeError
+from elbo._errors import InputTypeError, InputValueError
+from elbo.divergences._diagnosis import blame
+from elbo.divergences._domain import holds_negative
 from elbo.divergences._elementwise import transformed
 from elbo.divergences._kernels import itakura_saito, log_remainder
 from elbo.divergences._low_rank import LowRankToDiagonal, low_rank_square
@@ -43,7 +45,7 @@ def _spread(r: Tensor, l1: Tensor, l2: Tensor) -> Any:
     ratio = torch.diagonal(l1, dim1=-2, dim2=-1), torch.diagonal(l2, dim1=-2, dim2=-1)
     # where L₁ is much the smaller, 1 + R has lost its digits and the ratio of the diagonals has not
     known = diagonal > -0.5
-    if not transformed() and bool(known.all()):
+    if not transformed() and not known.is_meta and bool(known.all()):
         spread = log_remainder(diagonal)
     else:
         spread = torch.where(known, log_remainder(diagonal.clamp(min=-0.5)), itakura_saito(*ratio))
@@ -192,6 +194,8 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
         shift = (c2.mT @ (_mean(q) - _mean(p)).unsqueeze(-1)).squeeze(-1)
         return from_factors(c2, c1, difference, shift.square().sum(-1))
     l1, l2, gap, difference = _factor(q), _factor(p), _mean(q) - _mean(p), _difference(q, p)
+    if not transformed() and holds_negative(l2.diagonal(dim1=-2, dim2=-1)):
+        raise blame(q, p) or InputValueError("the Cholesky factor of p has a negative diagonal")
     if isinstance(p, LowRankMultivariateNormal):
         square = low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
         return from_factors(l1, l2, difference, square)

@@ -7,6 +7,8 @@ Both terms are non-negative, and each is computed without cancellation (``elbo.d
 law is κ = 0. All is done in float64 and returned in the dtype of the parameters.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -15,10 +17,13 @@ from elbo.distributions import HypersphericalUniform, PowerSpherical, VonMisesFi
 from elbo.distributions import _power as power
 from elbo.distributions._resultant import bregman, divergence_from_uniform, log_mgf, mean_resultant_length
 from elbo.distributions._sphere import check_dimension
+from elbo.divergences._diagnosis import blame
+from elbo.divergences._domain import holds_negative
 from elbo.divergences._elementwise import transformed
 from elbo.divergences._registry import register
 
 ACCURACY = 8.0
+LENGTH = 1e-3  # how far from 1 a mean direction may be
 CONDITIONS = "m >= 2, κ >= 0 finite; tested to m = 1024 and κ = 1e6"
 
 
@@ -34,6 +39,18 @@ def one_minus_cosine(a: Tensor, b: Tensor) -> Tensor:
     acute = cosine >= 0
     near = (across * across).sum(-1) / square_b / torch.where(acute, 1 + cosine, 1.0)
     return torch.where(acute, near, 1 - cosine)
+
+
+def _check(q: Any, p: Any) -> None:
+    """That directions have length one, up to the steps of a finite difference, and concentrations no sign."""
+    if transformed():
+        return
+    for law in (q, p):
+        if not isinstance(law, HypersphericalUniform):
+            length = torch.linalg.vector_norm(law.mean_direction.detach(), dim=-1)
+            unit = length.is_meta or bool(((length - 1.0).abs() <= LENGTH).all())
+            if not unit or holds_negative(law.concentration):
+                raise blame(q, p) or InputValueError("a mean direction is no unit vector")
 
 
 def _check_concentration(concentration: Tensor) -> None:
@@ -86,6 +103,7 @@ def vmf_kl(concentration: Tensor, dimension: int) -> Tensor:
 )
 def von_mises_fisher(q: VonMisesFisher, p: VonMisesFisher) -> Tensor:
     """KL between two von Mises-Fisher laws."""
+    _check(q, p)
     kq, kp = q.concentration.to(torch.float64), p.concentration.to(torch.float64)
     apart = one_minus_cosine(q.mean_direction.to(torch.float64), p.mean_direction.to(torch.float64))
     turned = mean_resultant_length(kq, q.dimension) * kp * apart
@@ -102,6 +120,7 @@ def von_mises_fisher(q: VonMisesFisher, p: VonMisesFisher) -> Tensor:
 )
 def von_mises_fisher_uniform(q: VonMisesFisher, p: HypersphericalUniform) -> Tensor:
     """KL from a von Mises-Fisher law to the uniform one."""
+    _check(q, p)
     kappa = q.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))
     return divergence_from_uniform(kappa, q.dimension)
 
@@ -116,6 +135,7 @@ def von_mises_fisher_uniform(q: VonMisesFisher, p: HypersphericalUniform) -> Ten
 )
 def uniform_von_mises_fisher(q: HypersphericalUniform, p: VonMisesFisher) -> Tensor:
     """KL from the uniform law to a von Mises-Fisher one."""
+    _check(q, p)
     kappa = p.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))
     return log_mgf(kappa, p.dimension)
 
@@ -130,6 +150,7 @@ def uniform_von_mises_fisher(q: HypersphericalUniform, p: VonMisesFisher) -> Ten
 )
 def power_spherical_uniform(q: PowerSpherical, p: HypersphericalUniform) -> Tensor:
     """KL from a power spherical law to the uniform one."""
+    _check(q, p)
     kappa = q.concentration.expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))
     return power.divergence_from_uniform(kappa, q.dimension)
 

@@ -44,7 +44,8 @@ def _transformed(q: Any, p: Any) -> Any:
     if q.transforms != p.transforms:
         raise UnregisteredPairError(
             f"q is transformed by {q.transforms} and p by {p.transforms}, expected equal transforms: "
-            "write elbo.divergences.kl_by_quadrature(q, p) for laws on the line, or give the law a type of its own"
+            "write elbo.divergences.kl_by_quadrature(q, p) for laws of up to three coordinates, or give the law a type "
+            "of its own"
         )
     value = kl(q.base_dist, p.base_dist)
     return _sum_last(value, len(q.event_shape) - len(q.base_dist.event_shape))
