@@ -77,8 +77,9 @@ def _value(ladder: Ladder, rows: Rows) -> Tensor:
 
 
 def _mended_value(value: Tensor, size: Tensor, ladder: Ladder, rows: Rows) -> Tensor:
-    bad = ~(value >= LEFT * size)
-    if bool(bad.any()):
+    good = value >= LEFT * size
+    if not bool(good.all()):
+        bad = ~good
         some = [x[bad] for x in rows]
         if value.dtype is torch.float32:
             value[bad] = _value(ladder, ladder.doubled(some)).float()

@@ -239,11 +239,11 @@ def _full_low(gap: Tensor, t1: Tensor, d2: Tensor, w2: Tensor, l2: Tensor, known
     inner = _columns(x @ t1, (x @ gap.unsqueeze(-1)).squeeze(-1))
     squares = t1.square()
     own = torch.diagonal(squares, dim1=-2, dim2=-1)
-    spread = itakura_saito(own, d2) + gap.square() / d2
-    own.zero_()
-    spread = spread.sum(-1) + (squares.sum(-1) / d2).sum(-1)
-    less, log2 = _squares(inner), _log_det(l2)
-    return 0.5 * (spread - less + log2), 0.5 * (spread + less + log2), (x, inner)
+    spread = itakura_saito(own, d2)
+    own.copy_(gap.square())  # where the diagonal was
+    spread = (spread + squares.sum(-1) / d2).sum(-1) + _log_det(l2)
+    less = _squares(inner)
+    return 0.5 * (spread - less), 0.5 * (spread + less), (x, inner)
 
 
 def _full_low_slopes(
