@@ -64,6 +64,38 @@ def test_cancellation_loses_two_digits_for_each_digit_of_closeness(of_torch):
     assert errors[1e-1] < 1e-12
 
 
+def test_more_parameters_can_be_tried_and_find_no_less():
+    few, many = (audit(only="Gamma ‖ Gamma", times=times).of("Gamma", "Gamma") for times in (1, 4))
+    assert many.cases > 3 * few.cases
+    assert many.worst["float64"] >= few.worst["float64"] / 100
+    with pytest.raises(InputValueError, match="times is 0"):
+        audit(times=0)
+
+
+def test_an_interrupt_keeps_what_was_judged():
+    def stop(name):
+        if name == "Exponential ‖ Exponential":
+            raise KeyboardInterrupt
+
+    report = audit(only="Exponential", progress=stop)
+    assert report.interrupted
+    assert report.pairs
+    assert not report
+    assert "interrupted" in str(report)
+    assert report.to_dict()["interrupted"]
+
+
+def test_two_targets_stand_in_one_table(capsys):
+    assert audit_command("torch.distributions", only="Poisson ‖ Poisson", beside="elbo") == 1
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if line.startswith("Poisson ‖ Poisson"))
+    cells = row.split("Poisson ‖ Poisson")[1].split()
+    assert cells[-2:] == ["wrong", "right"]
+    assert float(cells[1]) < 8 < float(cells[0])
+    assert "A is torch.distributions" in shown
+    assert "B is elbo" in shown
+
+
 def test_any_function_can_be_given():
     report = audit(kl_divergence, only="*Normal ‖ *Normal")
     assert report.of("Normal", "Normal").status == "loses digits"
