@@ -64,6 +64,8 @@ LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
 LOOPS(beta_gamma, beta_gamma, FOUR, 4)
+LOOPS(bernoulli_poisson_by_probs, bernoulli_poisson_by_probs, TWO, 2)
+LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
 /* the derivative of the curvature is left to Python */
@@ -97,6 +99,8 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),
     ENTRY(beta_gamma, 4),
+    ENTRY(bernoulli_poisson_by_probs, 2),
+    ENTRY(bernoulli_poisson_by_logits, 2),
     ENTRY(log_gamma, 1),
     ENTRY(digamma, 1),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},

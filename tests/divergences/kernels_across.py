@@ -1,0 +1,66 @@
+"""The kernels of uniform and Pareto laws and of one trial: what they are called with, and what they should say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mpmath import mp
+
+from elbo.audit._cases import reference
+from elbo.divergences import poisson
+
+ENDS = ("left", "right")  # of an interval in (0, 1)
+
+
+def width(low, high):
+    return high - low
+
+
+@dataclass(frozen=True)
+class Across:
+    """One kernel: its function, the kinds of its inputs, KL by the definition, and the natural sizes of its inputs."""
+
+    function: Callable[..., Any]
+    kinds: tuple[str, ...]
+    truth: Callable[..., Any]
+    sizes: Callable[..., tuple[Any, ...]]
+    meets: bool = True  # whether inputs of the second half may be all but those of the first
+
+    def slopes(self, *x):
+        """Numerically, each with the size of the largest in its units; none where KL is infinite."""
+        if mp.isinf(self.truth(*x)):
+            return [(mp.mpf(0), mp.mpf(0)) for _ in x]
+        at = [mp.diff(lambda y, i=i: self.truth(*x[:i], y, *x[i + 1 :]), x[i]) for i in range(len(x))]
+        sizes = self.sizes(*x)
+        largest = max(abs(slope) * size for slope, size in zip(at, sizes, strict=True))
+        return [(slope, largest / size) for slope, size in zip(at, sizes, strict=True)]
+
+
+def logit(p):
+    return mp.log(p / (1 - p))
+
+
+def logistic(x):
+    return 1 / (1 + mp.exp(-x))
+
+
+def uniforms(l1, h1, l2, h2):
+    return mp.log((h2 - l2) / (h1 - l1)) if l2 <= l1 and h1 <= h2 else mp.inf
+
+
+to_tilted, to_poisson = reference("Uniform", "ContinuousBernoulli"), reference("Bernoulli", "Poisson")
+ACROSS = {
+    "bernoulli_poisson_by_probs": Across(
+        poisson.bernoulli_poisson_by_probs,
+        ("share", "positive"),
+        lambda q, rate: to_poisson(logit(q), rate),
+        lambda q, rate: (q, rate),
+    ),
+    "bernoulli_poisson_by_logits": Across(
+        poisson.bernoulli_poisson_by_logits,
+        ("real", "positive"),
+        to_poisson,
+        lambda x, rate: (1, rate),
+        meets=False,
+    ),
+}
