@@ -10,6 +10,7 @@ HEADERS = (
     "log_gamma.h",
     "tilting.h",
     "moments.h",
+    "uniform.h",
     "poisson.h",
 )
 

@@ -237,19 +237,6 @@ def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
 
 @register(
     Uniform,
-    Exponential,
-    formula="r (h + l)/2 − log(r (h − l))",
-    conditions="inf if l < 0",
-    accuracy=8,
-    source=SOURCE,
-)
-def _uniform_exponential(q: Uniform, p: Exponential) -> Tensor:
-    value = p.rate * (0.5 * (q.high + q.low)) - torch.log((q.high - q.low) * p.rate)
-    return value.masked_fill(q.low < 0, math.inf)
-
-
-@register(
-    Uniform,
     Gamma,
     formula="−log(h − l) − c log r + log Γ(c) − (c − 1) E log x + r (h + l)/2",
     conditions="inf if l < 0",
@@ -293,47 +280,3 @@ def _uniform_law_slopes(low: Array, high: Array, c: Array, r: Array, needs: Sequ
 
 
 uniform_gamma_kl = elementwise(_uniform_law, _uniform_law_slopes, "uniform_gamma_kl", double=True)
-
-
-@register(
-    Uniform,
-    Gumbel,
-    formula="log(s/(h − l)) + (mid − m)/s + E e^(−(x − m)/s)",
-    accuracy=math.inf,
-    note=NOTE.format("64 while (m − l)/s ≤ 10"),
-    source=SOURCE,
-)
-def _uniform_gumbel(q: Uniform, p: Gumbel) -> Tensor:
-    width = (q.high - q.low) / p.scale
-    bottom = (q.low - p.loc) / p.scale
-    mean = (0.5 * (q.high + q.low) - p.loc) / p.scale
-    return mean - torch.log(width) + torch.exp(-bottom) * (-torch.expm1(-width) / width)
-
-
-@register(
-    Uniform,
-    Normal,
-    formula="½ log 2πs² − log(h − l) + ((h − l)²/12 + (mid − m)²)/(2 s²)",
-    accuracy=8,
-    source=SOURCE,
-)
-def _uniform_normal(q: Uniform, p: Normal) -> Tensor:
-    width, middle = (q.high - q.low) / p.scale, (0.5 * (q.high + q.low) - p.loc) / p.scale
-    return HALF_LOG_2PI - torch.log(width) + 0.5 * (width * width / 12.0 + middle * middle)
-
-
-@register(
-    Uniform,
-    Pareto,
-    formula="(α + 1) E log x − log(h − l) − log α − α log x₀",
-    conditions="inf if l < x₀",
-    accuracy=8,
-    source=SOURCE,
-)
-def _uniform_pareto(q: Uniform, p: Pareto) -> Tensor:
-    outside = q.low < p.scale
-    width = q.high - q.low
-    low = torch.where(outside, p.scale, q.low)
-    relative = _mean_log(low / p.scale, (low + width) / p.scale)  # of x/x₀
-    value = (p.alpha + 1.0) * relative - torch.log(width / p.scale) - torch.log(p.alpha)
-    return value.masked_fill(outside, math.inf)

@@ -7,7 +7,7 @@ from typing import Any
 from mpmath import mp
 
 from elbo.audit._cases import reference
-from elbo.divergences import poisson
+from elbo.divergences import poisson, uniform
 
 ENDS = ("left", "right")  # of an interval in (0, 1)
 
@@ -50,6 +50,48 @@ def uniforms(l1, h1, l2, h2):
 
 to_tilted, to_poisson = reference("Uniform", "ContinuousBernoulli"), reference("Bernoulli", "Poisson")
 ACROSS = {
+    "uniform": Across(
+        uniform.uniform_kl, (*ENDS, "below", "above"), uniforms, lambda l1, h1, l2, h2: (h1 - l1,) * 2 + (h2 - l2,) * 2
+    ),
+    "uniform_exponential": Across(
+        uniform.uniform_exponential_kl,
+        (*ENDS, "positive"),
+        reference("Uniform", "Exponential"),
+        lambda low, high, r: (width(low, high), width(low, high), r),
+        meets=False,
+    ),
+    "uniform_normal": Across(
+        uniform.uniform_normal_kl,
+        (*ENDS, "real", "positive"),
+        reference("Uniform", "Normal"),
+        lambda low, high, m, s: (width(low, high), width(low, high), s, s),
+    ),
+    "uniform_pareto": Across(
+        uniform.uniform_pareto_kl,
+        (*ENDS, "little", "positive"),
+        reference("Uniform", "Pareto"),
+        lambda low, high, x, alpha: (width(low, high), width(low, high), x, alpha),
+    ),
+    "uniform_gumbel": Across(
+        uniform.uniform_gumbel_kl,
+        (*ENDS, "share", "positive"),
+        reference("Uniform", "Gumbel"),
+        lambda low, high, m, s: (width(low, high), width(low, high), s, s),
+    ),
+    "uniform_tilted": Across(
+        uniform.uniform_tilted_kl,
+        (*ENDS, "real"),
+        lambda low, high, eta: to_tilted(low, high, logistic(eta)),
+        lambda low, high, eta: (width(low, high), width(low, high), 1),
+        meets=False,
+    ),
+    "uniform_tilted_by_probs": Across(
+        uniform.uniform_tilted_by_probs,
+        (*ENDS, "share"),
+        to_tilted,
+        lambda low, high, p: (width(low, high), width(low, high), p * (1 - p)),
+        meets=False,
+    ),
     "bernoulli_poisson_by_probs": Across(
         poisson.bernoulli_poisson_by_probs,
         ("share", "positive"),

@@ -10,6 +10,7 @@
 #include "log_gamma.h"
 #include "tilting.h"
 #include "moments.h"
+#include "uniform.h"
 #include "poisson.h"
 
 #define MOST 4    /* inputs of a kernel */
