@@ -11,6 +11,7 @@ HEADERS = (
     "tilting.h",
     "moments.h",
     "uniform.h",
+    "uniform_shapes.h",
     "poisson.h",
 )
 

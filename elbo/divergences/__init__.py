@@ -11,6 +11,7 @@ from elbo.divergences import multivariate_gaussian as _multivariate_gaussian  # 
 from elbo.divergences import poisson as _poisson  # noqa: F401
 from elbo.divergences import structure as _structure  # noqa: F401
 from elbo.divergences import uniform as _uniform  # noqa: F401
+from elbo.divergences import uniform_shapes as _uniform_shapes  # noqa: F401
 from elbo.divergences import weibull as _weibull  # noqa: F401
 from elbo.divergences._kernels import exp_remainder, log_remainder
 from elbo.divergences._registry import Pair, UnregisteredPairError, kl, kl_pairs, register, unregister

@@ -15,7 +15,7 @@ from torch import Tensor
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import transformed
-from elbo.divergences._kernels import ARTANH_WIDE, WIDE, itakura_saito_of, lambda_of
+from elbo.divergences._kernels import itakura_saito_of, lambda_of
 from elbo.divergences._products import product_difference, rounding_error
 from elbo.divergences._stirling import STIRLING
 
@@ -55,21 +55,3 @@ def pareto_gamma(scale: Array, alpha: Array, c: Array, r: Array) -> Array:
     spread = lambda_of(-1.0 / alpha) + itakura_saito_of(e, product * alpha / (c * above))
     value: Array = xp.log(alpha / xp.sqrt(c)) + (_remainder(c) - 1.0) + c * spread
     return value
-
-
-def uniform_gamma(low: Array, high: Array, c: Array, r: Array) -> Array:
-    """KL[U(l, h) ‖ Γ(c, r)]: with y = (h − l)/(h + l), −H + E log x = −log 2y − D and
-    D = 1 − ½ log(1 − y²) − artanh(y)/y."""
-    total, width = low + high, high - low
-    y = width / total
-    half = y / (1.0 + 2.0 * xp.sqrt(low * high) / total)  # artanh y = 2 artanh half
-    square = half * half
-    rest = square + (1.0 + square) * square * (-0.5 * xp.polynomial(square, ARTANH_WIDE))  # artanh(y)/y − 1
-    bottom = xp.where(low > 0, low, 1.0 + 0.0 * low)
-    far = xp.log(0.5 * total / high) + 1.0 - xp.where(low > 0, low, 0.0 * low) * xp.log1p(width / bottom) / width
-    spread = xp.where(square <= WIDE, -0.5 * xp.log1p(-y * y) - rest, far)
-    product = r * total
-    lost = rounding_error(r, total, product) + r * (low - (total - high))
-    e = (0.5 * product - c + 0.5 * lost) / c
-    value: Array = _remainder(c) - xp.log(2.0 * y * xp.sqrt(c)) + (c - 1.0) * spread
-    return value + c * itakura_saito_of(e, 0.5 * product / c)

@@ -25,9 +25,9 @@ from elbo.divergences import beta as _beta  # noqa: F401  (registers itself)
 from elbo.divergences import gamma_across as _gamma_across  # noqa: F401
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._large_shapes import LARGE, corrected, pareto_gamma, uniform_gamma
+from elbo.divergences._large_shapes import corrected, pareto_gamma
 from elbo.divergences._registry import register
-from elbo.divergences._stirling import digamma, log_gamma
+from elbo.divergences._stirling import log_gamma
 from elbo.divergences.gamma import beta_kl
 
 EULER = 0.5772156649015329
@@ -48,13 +48,6 @@ def _to_normal(spread: Tensor, gap: Tensor, excess: float) -> Tensor:
     """KL to a normal law: of its standard deviation q has ``spread`` many, its mean is ``gap`` of them away, and
     ``excess`` is the entropy of the normal law with the moments of q, less that of q."""
     return 0.5 * ((spread - 1.0) * (spread + 1.0) + gap * gap) - torch.log(spread) + excess
-
-
-def _mean_log(low: Tensor, high: Tensor) -> Tensor:
-    """E log x for x uniform on (low, high), low ≥ 0."""
-    width = high - low
-    tail = torch.where(low > 0, low * torch.log1p(width / torch.where(low > 0, low, torch.ones_like(low))), 0.0 * low)
-    return torch.log(high) - 1.0 + tail / width
 
 
 @register(
@@ -212,71 +205,3 @@ def _pareto_normal(q: Pareto, p: Normal) -> Tensor:
     )
     value = value + (HALF_LOG_2PI - 1.0)
     return value.masked_fill(q.alpha <= 2, math.inf)
-
-
-@register(
-    Uniform,
-    Beta,
-    formula="−log(h − l) + log B(a, b) − (a − 1) E log x − (b − 1) E log(1 − x)",
-    conditions="inf unless 0 ≤ l and h ≤ 1",
-    accuracy=math.inf,
-    note="70 measured for parameters of 1e-6 to 1e6: terms of the size of (a + b) log 2 where the interval holds the "
-    "beta law; gradients by the ends of an interval of width y lose 1/y",
-    source=SOURCE,
-)
-def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
-    outside = (q.low < 0) | (q.high > 1)
-    low, high = q.low.masked_fill(outside, 0.25), q.high.masked_fill(outside, 0.75)
-    a, b = p.concentration1, p.concentration0
-    one = torch.ones_like(a)
-    # KL[U(0, 1) ‖ p] = log B(a, b) + (a − 1) + (b − 1); what is added vanishes where q is U(0, 1)
-    rest = (a - 1.0) * (1.0 + _mean_log(low, high)) + (b - 1.0) * (1.0 + _mean_log(1.0 - high, 1.0 - low))
-    value = beta_kl(one, one, a, b) - rest
-    return (value - torch.log(high - low)).masked_fill(outside, math.inf)
-
-
-@register(
-    Uniform,
-    Gamma,
-    formula="−log(h − l) − c log r + log Γ(c) − (c − 1) E log x + r (h + l)/2",
-    conditions="inf if l < 0",
-    accuracy=math.inf,
-    note="3 measured for parameters of 1e-6 to 1e6; gradients by the ends of an interval of relative width y lose 1/y",
-    source=SOURCE,
-)
-def _uniform_gamma(q: Uniform, p: Gamma) -> Tensor:
-    return uniform_gamma_kl(q.low, q.high, p.concentration, p.rate)
-
-
-def _log_mean(low: Array, high: Array) -> Array:
-    """E log x for x uniform on (low, high), low ≥ 0."""
-    bottom = xp.where(low > 0.0, low, 1.0 + 0.0 * low)
-    return xp.log(high) - 1.0 + low * xp.log1p((high - low) / bottom) / (high - low)
-
-
-def _uniform_law(low: Array, high: Array, c: Array, r: Array) -> Array:
-    outside = low < 0.0
-    low, high = xp.where(outside, 0.0 * low, low), xp.where(outside, high - low, high)
-    rest = log_gamma(c) - c * xp.log(r) - (c - 1.0) * _log_mean(low, high)
-    value = rest + r * (0.5 * (high + low)) - xp.log(high - low)
-    value = xp.replaced(value, c + 0.0 * value > LARGE, uniform_gamma, low, high, c, r)
-    return xp.where(outside, math.inf + 0.0 * value, value)
-
-
-def _uniform_law_slopes(low: Array, high: Array, c: Array, r: Array, needs: Sequence[bool]) -> Slopes:
-    # beyond the support the value is infinite, and does not change
-    outside = low < 0.0
-    within = xp.where(outside, 0.0 * low, 1.0 + 0.0 * low)
-    low, high = xp.where(outside, 0.0 * low, low), xp.where(outside, high - low, high)
-    width, mean = high - low, _log_mean(low, high)
-    by_low, by_high = (mean - xp.log(low)) / width, (xp.log(high) - mean) / width
-    by_c = digamma(c) - xp.log(r) - mean if needs[2] else None
-    return (
-        within * (1.0 / width - (c - 1.0) * by_low + 0.5 * r),
-        within * (-1.0 / width - (c - 1.0) * by_high + 0.5 * r),
-        None if by_c is None else within * by_c,
-        within * (0.5 * (high + low) - c / r),
-    )
-
-
-uniform_gamma_kl = elementwise(_uniform_law, _uniform_law_slopes, "uniform_gamma_kl", double=True)

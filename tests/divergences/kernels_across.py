@@ -7,7 +7,7 @@ from typing import Any
 from mpmath import mp
 
 from elbo.audit._cases import reference
-from elbo.divergences import poisson, uniform
+from elbo.divergences import poisson, uniform, uniform_shapes
 
 ENDS = ("left", "right")  # of an interval in (0, 1)
 
@@ -91,6 +91,18 @@ ACROSS = {
         to_tilted,
         lambda low, high, p: (width(low, high), width(low, high), p * (1 - p)),
         meets=False,
+    ),
+    "uniform_gamma": Across(
+        uniform_shapes.uniform_gamma_kl,
+        (*ENDS, "positive", "positive"),
+        reference("Uniform", "Gamma"),
+        lambda low, high, c, r: (width(low, high), width(low, high), c, r),
+    ),
+    "uniform_beta": Across(
+        uniform_shapes.uniform_beta_kl,
+        (*ENDS, "positive", "positive"),
+        reference("Uniform", "Beta"),
+        lambda low, high, a, b: (width(low, high), width(low, high), a, b),
     ),
     "bernoulli_poisson_by_probs": Across(
         poisson.bernoulli_poisson_by_probs,

@@ -11,6 +11,7 @@
 #include "tilting.h"
 #include "moments.h"
 #include "uniform.h"
+#include "uniform_shapes.h"
 #include "poisson.h"
 
 #define MOST 4    /* inputs of a kernel */
