@@ -12,6 +12,7 @@ HEADERS = (
     "moments.h",
     "uniform.h",
     "uniform_shapes.h",
+    "pareto.h",
     "poisson.h",
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 from mpmath import mp
 
 from elbo.audit._cases import reference
-from elbo.divergences import poisson, uniform, uniform_shapes
+from elbo.divergences import pareto, poisson, uniform, uniform_shapes
 
 ENDS = ("left", "right")  # of an interval in (0, 1)
 
@@ -103,6 +103,24 @@ ACROSS = {
         (*ENDS, "positive", "positive"),
         reference("Uniform", "Beta"),
         lambda low, high, a, b: (width(low, high), width(low, high), a, b),
+    ),
+    "pareto_exponential": Across(
+        pareto.pareto_exponential_kl,
+        ("positive", "tail", "positive"),
+        reference("Pareto", "Exponential"),
+        lambda *x: x,
+    ),
+    "pareto_gamma": Across(
+        pareto.pareto_gamma_kl,
+        ("positive", "tail", "positive", "positive"),
+        reference("Pareto", "Gamma"),
+        lambda *x: x,
+    ),
+    "pareto_normal": Across(
+        pareto.pareto_normal_kl,
+        ("positive", "tail", "real", "positive"),
+        reference("Pareto", "Normal"),
+        lambda x, alpha, m, s: (x, alpha, s, s),
     ),
     "bernoulli_poisson_by_probs": Across(
         poisson.bernoulli_poisson_by_probs,

@@ -73,6 +73,9 @@ LOOPS(uniform_tilted, uniform_tilted, THREE, 3)
 LOOPS(uniform_tilted_by_probs, uniform_tilted_by_probs, THREE, 3)
 LOOPS(uniform_gamma, uniform_gamma, FOUR, 4)
 LOOPS(uniform_beta, uniform_beta, FOUR, 4)
+LOOPS(pareto_exponential, pareto_exponential, THREE, 3)
+LOOPS(pareto_gamma, pareto_gamma, FOUR, 4)
+LOOPS(pareto_normal, pareto_normal, FOUR, 4)
 LOOPS(bernoulli_poisson_by_probs, bernoulli_poisson_by_probs, TWO, 2)
 LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
@@ -117,6 +120,9 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(uniform_tilted_by_probs, 3),
     ENTRY(uniform_gamma, 4),
     ENTRY(uniform_beta, 4),
+    ENTRY(pareto_exponential, 3),
+    ENTRY(pareto_gamma, 4),
+    ENTRY(pareto_normal, 4),
     ENTRY(bernoulli_poisson_by_probs, 2),
     ENTRY(bernoulli_poisson_by_logits, 2),
     ENTRY(log_gamma, 1),

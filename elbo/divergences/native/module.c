@@ -12,6 +12,7 @@
 #include "moments.h"
 #include "uniform.h"
 #include "uniform_shapes.h"
+#include "pareto.h"
 #include "poisson.h"
 
 #define MOST 4    /* inputs of a kernel */
