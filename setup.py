@@ -3,7 +3,18 @@
 from setuptools import Extension, setup
 
 NATIVE = "elbo/divergences/native"
-HEADERS = ("arithmetic.h", "dispatch.h", "formulas.h", "log_gamma.h", "tilting.h", "moments.h")
+HEADERS = (
+    "arithmetic.h",
+    "dispatch.h",
+    "formulas.h",
+    "log_gamma.h",
+    "tilting.h",
+    "moments.h",
+    "uniform.h",
+    "uniform_shapes.h",
+    "pareto.h",
+    "poisson.h",
+)
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]

@@ -120,6 +120,11 @@ def _itakura_saito(y: Array, x: Array) -> Array:
     return itakura_saito_of((y - x) / x, y / x)
 
 
+def log_of(d: Array, ratio: Array) -> Array:
+    """log(1 + d), where 1 + d = ``ratio`` is known better than d when it is small."""
+    return xp.where(d < -0.5, xp.log(ratio), xp.log1p(d))
+
+
 def log_quotient(y: Array, x: Array, d: Array) -> Array:
     """log(y/x) for y, x > 0 with d = y − x, from the difference where that is small."""
     relative = d / x

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from torch import Tensor
-from torch.distributions import Bernoulli, Binomial, Distribution, Geometric, NegativeBinomial, Poisson
+from torch.distributions import Bernoulli, Binomial, Distribution, Geometric, NegativeBinomial
 
 from elbo._errors import InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise, transformed
-from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio, phi_series, relative_entropy
+from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio, phi_series
 from elbo.divergences._registry import register
 from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
 
@@ -273,34 +273,3 @@ def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
     if given(q) == given(p) == "logits":
         return q.total_count * (by_logits(q.logits, p.logits) * (1.0 + q.logits.exp()))
     return q.total_count * negative_binomial(q.probs, p.probs)
-
-
-@register(
-    Poisson,
-    Poisson,
-    formula="λ₁ log(λ₁/λ₂) − λ₁ + λ₂",
-    conditions="inf if λ₂ = 0 < λ₁; λ₂ if λ₁ = 0",
-    accuracy=8,
-    source="Nielsen and Garcia 2009, arXiv 0911.4863",
-)
-def _poisson_poisson(q: Poisson, p: Poisson) -> Tensor:
-    return relative_entropy(q.rate, p.rate)
-
-
-@register(
-    Bernoulli,
-    Poisson,
-    formula="q log q + (1−q) log(1−q) − q log λ + λ",
-    accuracy=8,
-    source="any textbook",
-    note="the terms do not cancel: the minimum over λ is (1−q) log(1−q) + q ≥ 0",
-)
-def _bernoulli_poisson(q: Bernoulli, p: Poisson) -> Tensor:
-    # q log(q/λ) − q + λ, and the rest q̄ log q̄ + q = q̄ log q̄ − q̄ + 1
-    if given(q) == "logits":
-        import torch
-
-        failure = torch.sigmoid(-q.logits)
-        return relative_entropy(torch.sigmoid(q.logits), p.rate) + relative_entropy(failure, torch.ones_like(failure))
-    failure = 1.0 - q.probs
-    return relative_entropy(q.probs, p.rate) + relative_entropy(failure, failure.new_ones(()))

@@ -1,4 +1,4 @@
-"""Laplace, Cauchy, Gumbel, Pareto and uniform laws, each with itself.
+"""Laplace, Cauchy, Gumbel and Pareto laws, each with itself.
 
     Laplace   Λ(b₁/b₂ − 1) + (b₁/b₂) Φ(−t),  t = |m₁ − m₂|/b₁
     Cauchy    log1p(((s₁ − s₂)² + (m₁ − m₂)²) / (4 s₁ s₂))
@@ -14,7 +14,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.distributions import Cauchy, Gumbel, Laplace, Pareto, Uniform
+from torch.distributions import Cauchy, Gumbel, Laplace, Pareto
 
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
@@ -136,23 +136,10 @@ def _pareto_slopes(x1: Array, a1: Array, x2: Array, a2: Array, needs: Sequence[b
     return a2 / x1, -step / a1, -a2 / x2, step / a2 + logarithm(x1, x2)
 
 
-def _uniform(l1: Array, h1: Array, l2: Array, h2: Array) -> Array:
-    width = h1 - l1
-    extra = (h2 - h1) + (l1 - l2)
-    value = log_quotient(h2 - l2, width, extra)
-    return xp.where((l2 <= l1) & (h1 <= h2), value, math.inf + 0.0 * value)
-
-
-def _uniform_slopes(l1: Array, h1: Array, l2: Array, h2: Array, needs: Sequence[bool]) -> Slopes:
-    q, p = 1.0 / (h1 - l1), 1.0 / (h2 - l2)
-    return q, -q, -p, p
-
-
 logarithm = elementwise(
     lambda y, x: log_quotient(y, x, y - x), lambda y, x, needs: (1.0 / y, -1.0 / x), "logarithm_of_ratio"
 )
 pareto_kl = elementwise(_pareto, _pareto_slopes, "pareto_kl", compiled="pareto")
-uniform_kl = elementwise(_uniform, _uniform_slopes, "uniform_kl")
 
 
 @register(
@@ -200,15 +187,3 @@ def _gumbel_gumbel(q: Gumbel, p: Gumbel) -> Tensor:
 )
 def _pareto_pareto(q: Pareto, p: Pareto) -> Tensor:
     return pareto_kl(q.scale, q.alpha, p.scale, p.alpha)
-
-
-@register(
-    Uniform,
-    Uniform,
-    formula="log((h₂ − l₂)/(h₁ − l₁))",
-    conditions="inf unless l₂ ≤ l₁ and h₁ ≤ h₂",
-    accuracy=8,
-    source="any textbook",
-)
-def _uniform_uniform(q: Uniform, p: Uniform) -> Tensor:
-    return uniform_kl(q.low, q.high, p.low, p.high)

@@ -64,6 +64,20 @@ LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
 LOOPS(beta_gamma, beta_gamma, FOUR, 4)
+LOOPS(uniform, uniform, FOUR, 4)
+LOOPS(uniform_exponential, uniform_exponential, THREE, 3)
+LOOPS(uniform_normal, uniform_normal, FOUR, 4)
+LOOPS(uniform_pareto, uniform_pareto, FOUR, 4)
+LOOPS(uniform_gumbel, uniform_gumbel, FOUR, 4)
+LOOPS(uniform_tilted, uniform_tilted, THREE, 3)
+LOOPS(uniform_tilted_by_probs, uniform_tilted_by_probs, THREE, 3)
+LOOPS(uniform_gamma, uniform_gamma, FOUR, 4)
+LOOPS(uniform_beta, uniform_beta, FOUR, 4)
+LOOPS(pareto_exponential, pareto_exponential, THREE, 3)
+LOOPS(pareto_gamma, pareto_gamma, FOUR, 4)
+LOOPS(pareto_normal, pareto_normal, FOUR, 4)
+LOOPS(bernoulli_poisson_by_probs, bernoulli_poisson_by_probs, TWO, 2)
+LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
 /* the derivative of the curvature is left to Python */
@@ -97,6 +111,20 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),
     ENTRY(beta_gamma, 4),
+    ENTRY(uniform, 4),
+    ENTRY(uniform_exponential, 3),
+    ENTRY(uniform_normal, 4),
+    ENTRY(uniform_pareto, 4),
+    ENTRY(uniform_gumbel, 4),
+    ENTRY(uniform_tilted, 3),
+    ENTRY(uniform_tilted_by_probs, 3),
+    ENTRY(uniform_gamma, 4),
+    ENTRY(uniform_beta, 4),
+    ENTRY(pareto_exponential, 3),
+    ENTRY(pareto_gamma, 4),
+    ENTRY(pareto_normal, 4),
+    ENTRY(bernoulli_poisson_by_probs, 2),
+    ENTRY(bernoulli_poisson_by_logits, 2),
     ENTRY(log_gamma, 1),
     ENTRY(digamma, 1),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},

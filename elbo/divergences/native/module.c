@@ -10,6 +10,10 @@
 #include "log_gamma.h"
 #include "tilting.h"
 #include "moments.h"
+#include "uniform.h"
+#include "uniform_shapes.h"
+#include "pareto.h"
+#include "poisson.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
