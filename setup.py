@@ -33,5 +33,5 @@ def _extension(name: str, source: str, loops: str) -> Extension:
 
 setup(
     ext_modules=[_extension("_native", "module.c", "kernels.h"), _extension("_native_rows", "rows.c", "rows.h")],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}, "build_ext": {"parallel": 2}},
 )
