@@ -63,8 +63,14 @@ def phi(y: Array, low: Array | None = None) -> Array:
     growth = xp.expm1(y)
     far = growth - y
     if low is not None:
-        far = far + low * growth
+        far = xp.where(growth < math.inf, far + low * growth, growth)
     return xp.where(square <= 1.0, square * xp.polynomial(y, _series(EXPONENTIAL, y)), far)
+
+
+def growth_of(y: Array, low: Array) -> Array:
+    """e^(y + low) − 1, of which Φ(y + low) has its slope."""
+    growth = xp.expm1(y)
+    return growth + low * xp.where(growth < math.inf, growth + 1.0, 0.0)
 
 
 def log_remainder_of(d: Array, far: Array) -> Array:
