@@ -76,7 +76,7 @@ def by_parts(mask: Array, first: Callable[..., Array], second: Callable[..., Arr
     """``first(x)`` where ``mask`` holds and ``second(x)`` elsewhere; NumPy evaluates each only where it is chosen."""
     if isinstance(x, Tensor):
         return torch.where(mask, first(x), second(x))
-    result, flat = np.empty_like(x), x.reshape(-1)
+    result, flat = np.empty(x.shape, x.dtype), x.reshape(-1)  # empty_like may be of another order, and reshape a copy
     for chosen, form in ((mask, first), (~mask, second)):
         places = np.flatnonzero(chosen)
         if places.size:
