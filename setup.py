@@ -3,7 +3,15 @@
 from setuptools import Extension, setup
 
 NATIVE = "elbo/divergences/native"
-HEADERS = ("arithmetic.h", "dispatch.h", "formulas.h", "log_gamma.h", "tilting.h", "moments.h")
+HEADERS = (
+    "arithmetic.h",
+    "dispatch.h",
+    "double_double.h",
+    "formulas.h",
+    "log_gamma.h",
+    "tilting.h",
+    "moments.h",
+)
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]

@@ -48,7 +48,7 @@ FUNCTIONS = {
     "beta_normal": (beta.beta_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
-    "gumbel": (location_scale.gumbel_kl, ("moderate",) * 4),
+    "gumbel": (weibull.gumbel_kl, ("moderate",) * 4),
     "weibull": (weibull.weibull_kl, ("moderate",) * 4),
     "tilted": (continuous_bernoulli.tilted_kl, ("real", "real")),
     "log_gamma": (_stirling.log_gamma, ("positive",)),
@@ -194,7 +194,7 @@ def log_gamma_excess(ratio, gap):
     log_gamma = mp.loggamma(1 + ratio)
     y = gap + log_gamma
     growth, rise = mp.expm1(y), mp.chop(mp.digamma(ratio) + mp.euler, 1e-40)
-    felt = mp.exp(y) * (abs(gap) + abs(log_gamma))  # what rounding the terms of y does to e^y
+    felt = abs(growth) + abs(gap) + abs(log_gamma)  # where they cancel, to a small y
     by_ratio = mp.digamma(1 + ratio) * growth + rise, mp.digamma(1 + ratio) * felt + abs(rise)
     return growth - y + mp.loggamma(ratio) + mp.euler * (ratio - 1), by_ratio, (growth, felt)
 
@@ -260,6 +260,87 @@ def gamma_normal_slopes(a, b, m, s):
         (-gap / s**2, turn),
         (1 / s - square, 1 / s + square),
     ]
+
+
+def to_normal_kl(shift, deviation, entropy):
+    """KL of the law of location l and scale b, of entropy log b + ``entropy``, to N(m, s²), and its derivatives."""
+
+    def value(loc, b, m, s):
+        gap = loc + shift * b - m
+        return mp.log(2 * mp.pi * s**2) / 2 + ((deviation * b) ** 2 + gap**2) / (2 * s**2) - mp.log(b) - entropy
+
+    def slopes(loc, b, m, s):
+        gap, size = (loc + shift * b - m) / s**2, (abs(loc) + shift * b + abs(m)) / s**2
+        ratio, square = deviation**2 * b / s**2, (deviation * b) ** 2 + gap**2 * s**4
+        by_b = ratio - 1 / b + gap * shift, ratio + 1 / b + abs(gap) * shift
+        return [(gap, size), by_b, (-gap, size), (1 / s - square / s**3, 1 / s + square / s**3)]
+
+    return value, slopes
+
+
+def exponential_normal_slopes(r, m, s):
+    by_b, by_m, by_s = to_normal_kl(1, 1, 1)[1](mp.mpf(0), 1 / r, m, s)[1:]
+    return [(-by_b[0] / r**2, by_b[1] / r**2), by_m, by_s]
+
+
+def gumbel_moments(u, mean):
+    """KL to Gumbel(m, s) is the mean of z + e^−z, z = (x − m)/s, plus log s less the entropy of x."""
+    return mp.exp(u) + mean
+
+
+def normal_gumbel_kl(m1, s, m2, b):
+    u = (m2 - m1) / b + (s / b) ** 2 / 2
+    return gumbel_moments(u, (m1 - m2) / b) + mp.log(b) - mp.log(2 * mp.pi * mp.e * s**2) / 2
+
+
+def normal_gumbel_slopes(m1, s, m2, b):
+    ratio, gap = s / b, (m2 - m1) / b
+    growth = mp.expm1(gap + ratio**2 / 2)
+    by_s, by_b = (ratio**2 * growth, ratio**2 - 1), (ratio**2 * growth + gap * growth, ratio**2 - 1)
+    terms = abs(ratio**2 * growth) + abs(gap * growth) + abs(ratio**2 - 1)
+    return [(-growth / b, abs(growth) / b), (sum(by_s) / s, terms / s), (growth / b, abs(growth) / b),
+            (-sum(by_b) / b, terms / b)]  # fmt: skip
+
+
+def gamma_gumbel_kl(a, b, m, s):
+    entropy = a - mp.log(b) + mp.loggamma(a) + (1 - a) * mp.digamma(a)
+    return gumbel_moments(m / s - a * mp.log1p(1 / (b * s)), (a / b - m) / s) + mp.log(s) - entropy
+
+
+def gamma_gumbel_slopes(a, b, m, s):
+    """With the sizes of the terms."""
+    tau, shift = 1 / (b * s), m / s
+    share, log = tau / (1 + tau), mp.log1p(tau)
+    growth = mp.expm1(shift - a * log)
+    rest, size = 1 - a * tau * share, 1 + a * tau * share
+    by_a = [tau - log - 1 / (2 * a), 1 / (2 * a) - 1 - (1 - a) * mp.psi(1, a), -growth * log]
+    return [
+        (sum(by_a), tau + 1 / a + sum(map(abs, by_a))),
+        ((rest + growth * a * share) / b, (size + abs(growth) * a * share) / b),
+        (growth / s, abs(growth) / s),
+        ((rest + growth * (a * share - shift)) / s, (size + abs(growth) * (a * share + abs(shift))) / s),
+    ]
+
+
+def lognormal_gamma_kl(m, s, a, b):
+    entropy = m + mp.log(2 * mp.pi * mp.e * s**2) / 2
+    return b * mp.exp(m + s**2 / 2) - (a - 1) * m - a * mp.log(b) + mp.loggamma(a) - entropy
+
+
+def lognormal_gamma_slopes(m, s, a, b):
+    r = m + s**2 / 2 + mp.log(b / a)
+    mean, d = a * mp.expm1(r), a * s**2 - 1
+    by_a = [d / (2 * a), -r, mp.digamma(a) - mp.log(a) + 1 / (2 * a)]
+    return [
+        (mean, abs(mean)),
+        (s * mean + d / s, s * abs(mean) + abs(d) / s),
+        (sum(by_a), sum(map(abs, by_a))),
+        (mean / b, abs(mean) / b),
+    ]
+
+
+def negative_by_logits_slopes(a, b):
+    return itself(mp.exp(a) * mp.log(logistic(a) / logistic(b)), (logistic(b) - logistic(a)) * (1 + mp.exp(a)))
 
 
 def beta_gamma_kl(a, b, c, r):
@@ -354,8 +435,6 @@ ALLOWED = {
     "beta_laws": (16, 8),
     "exponential_gamma": (16, 8),
     "tilted": (16, 6),
-    "gumbel": (16, 16),
-    "weibull": (16, 16),
     "bregman": (20, 8),
     "slope_difference": (8, 8),
     "curvature": (6, 2e6),

@@ -32,7 +32,8 @@
             double by[count];                                                                           \
             slopes(INPUTS(x, i), by, &fine);                                                            \
             beyond |= !fine;                                                                           \
-            for (int j = 0; j < count; j++) out[j][i] = (real)(fine ? g[i] * by[j] : NAN);              \
+            double factor = fine ? g[i] : NAN; /* not a branch around all of the above */               \
+            for (int j = 0; j < count; j++) out[j][i] = (real)(factor * by[j]);                         \
         }                                                                                               \
         return !beyond;                                                                                 \
     }

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "arithmetic.h"
+#include "double_double.h"
 #include "formulas.h"
 #include "log_gamma.h"
 #include "tilting.h"
