@@ -11,6 +11,7 @@ HEADERS = (
     "log_gamma.h",
     "tilting.h",
     "moments.h",
+    "to_gamma.h",
 )
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written

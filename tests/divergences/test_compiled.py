@@ -19,6 +19,7 @@ from elbo.divergences import (
     gamma_across,
     gaussian,
     location_scale,
+    to_gamma,
     weibull,
 )
 from elbo.divergences._elementwise import PIECE, SMALL
@@ -48,6 +49,7 @@ FUNCTIONS = {
     "beta_normal": (beta.beta_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
+    "lognormal_gamma": (to_gamma.lognormal_gamma_kl, ("moderate",) * 4),
     "gumbel": (weibull.gumbel_kl, ("moderate",) * 4),
     "weibull": (weibull.weibull_kl, ("moderate",) * 4),
     "tilted": (continuous_bernoulli.tilted_kl, ("real", "real")),
@@ -414,6 +416,7 @@ TRUE = {
         lambda b1, c, b2: b2 / b1 - 1 - c * mp.log(b2 / b1) + mp.loggamma(c) + (c - 1) * mp.euler,
         exponential_gamma_slopes,
     ),
+    "lognormal_gamma": (lognormal_gamma_kl, lognormal_gamma_slopes),
     "gumbel": (lambda m1, b1, m2, b2: log_gamma_excess(b1 / b2, (m2 - m1) / b2)[0], gumbel_slopes),
     "tilted": (
         lambda a, b: tilted_normaliser(b) - tilted_normaliser(a) - tilted_mean(a) * (b - a),

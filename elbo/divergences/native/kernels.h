@@ -61,6 +61,7 @@ LOOPS(beta_laws, beta_laws, FOUR, 4)
 LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
 LOOPS(gumbel, gumbel, FOUR, 4)
 LOOPS(weibull, weibull, FOUR, 4)
+LOOPS(lognormal_gamma, lognormal_gamma, FOUR, 4)
 LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
@@ -94,6 +95,7 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(exponential_gamma, 3),
     ENTRY(gumbel, 4),
     ENTRY(weibull, 4),
+    ENTRY(lognormal_gamma, 4),
     ENTRY(tilted, 2),
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),

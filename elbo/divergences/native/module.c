@@ -11,6 +11,7 @@
 #include "log_gamma.h"
 #include "tilting.h"
 #include "moments.h"
+#include "to_gamma.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
