@@ -11,6 +11,7 @@ HEADERS = (
     "log_gamma.h",
     "tilting.h",
     "moments.h",
+    "to_gumbel.h",
     "to_gamma.h",
 )
 

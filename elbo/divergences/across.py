@@ -84,20 +84,6 @@ def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
 
 
 @register(
-    Exponential,
-    Gumbel,
-    formula="log(r s) − 1 − m/s + e^(m/s) r s/(r s + 1) + 1/(r s)",
-    accuracy=math.inf,
-    note=NOTE.format("8 while u = m/s − log(1 + 1/(r s)) is below 10, and |u| beyond, as of any e^u"),
-    source=SOURCE,
-)
-def _exponential_gumbel(q: Exponential, p: Gumbel) -> Tensor:
-    product, shift = q.rate * p.scale, p.loc / p.scale
-    mean = product.reciprocal()
-    return torch.expm1(shift - torch.log1p(mean)) + (mean - shift) + torch.log(product)
-
-
-@register(
     Gumbel,
     Normal,
     formula="−log b − γ − 1 + ½ log 2πs² + (π² b²/6 + (m₁ + γ b − m₂)²)/(2 s²)",
@@ -119,19 +105,6 @@ def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
 def _laplace_normal(q: Laplace, p: Normal) -> Tensor:
     gap = (q.loc - p.loc) / p.scale
     return _to_normal(q.scale / p.scale * math.sqrt(2.0), gap, 0.5 * math.log(math.pi) - 0.5)
-
-
-@register(
-    Normal,
-    Gumbel,
-    formula="−½ log 2πe s² + log b + (m₁ − m₂)/b + exp((m₂ − m₁)/b + s²/(2b²))",
-    accuracy=math.inf,
-    note=NOTE.format("64 while the exponent is at most 10"),
-    source=SOURCE,
-)
-def _normal_gumbel(q: Normal, p: Gumbel) -> Tensor:
-    gap, ratio = (q.loc - p.loc) / p.scale, q.scale / p.scale
-    return gap + torch.exp(0.5 * ratio * ratio - gap) - torch.log(ratio) - (0.5 + HALF_LOG_2PI)
 
 
 @register(

@@ -20,6 +20,7 @@ from elbo.divergences import (
     gaussian,
     location_scale,
     to_gamma,
+    to_gumbel,
     weibull,
 )
 from elbo.divergences._elementwise import PIECE, SMALL
@@ -49,6 +50,9 @@ FUNCTIONS = {
     "beta_normal": (beta.beta_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
+    "normal_gumbel": (to_gumbel.normal_gumbel_kl, ("real", "moderate", "real", "moderate")),
+    "exponential_gumbel": (to_gumbel.exponential_gumbel_kl, ("positive", "real", "moderate")),
+    "gamma_gumbel": (to_gumbel.gamma_gumbel_kl, ("positive", "positive", "real", "moderate")),
     "lognormal_gamma": (to_gamma.lognormal_gamma_kl, ("moderate",) * 4),
     "gumbel": (weibull.gumbel_kl, ("moderate",) * 4),
     "weibull": (weibull.weibull_kl, ("moderate",) * 4),
@@ -416,6 +420,12 @@ TRUE = {
         lambda b1, c, b2: b2 / b1 - 1 - c * mp.log(b2 / b1) + mp.loggamma(c) + (c - 1) * mp.euler,
         exponential_gamma_slopes,
     ),
+    "normal_gumbel": (normal_gumbel_kl, normal_gumbel_slopes),
+    "exponential_gumbel": (
+        lambda r, m, s: gamma_gumbel_kl(mp.mpf(1), r, m, s),
+        lambda r, m, s: gamma_gumbel_slopes(mp.mpf(1), r, m, s)[1:],
+    ),
+    "gamma_gumbel": (gamma_gumbel_kl, gamma_gumbel_slopes),
     "lognormal_gamma": (lognormal_gamma_kl, lognormal_gamma_slopes),
     "gumbel": (lambda m1, b1, m2, b2: log_gamma_excess(b1 / b2, (m2 - m1) / b2)[0], gumbel_slopes),
     "tilted": (

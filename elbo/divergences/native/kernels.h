@@ -62,6 +62,9 @@ LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
 LOOPS(gumbel, gumbel, FOUR, 4)
 LOOPS(weibull, weibull, FOUR, 4)
 LOOPS(lognormal_gamma, lognormal_gamma, FOUR, 4)
+LOOPS(normal_gumbel, normal_gumbel, FOUR, 4)
+LOOPS(exponential_gumbel, exponential_gumbel_brief, THREE, 3)
+LOOPS(gamma_gumbel, gamma_gumbel, FOUR, 4)
 LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
@@ -96,6 +99,9 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(gumbel, 4),
     ENTRY(weibull, 4),
     ENTRY(lognormal_gamma, 4),
+    ENTRY(normal_gumbel, 4),
+    ENTRY(exponential_gumbel, 3),
+    ENTRY(gamma_gumbel, 4),
     ENTRY(tilted, 2),
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),

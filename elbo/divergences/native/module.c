@@ -11,6 +11,7 @@
 #include "log_gamma.h"
 #include "tilting.h"
 #include "moments.h"
+#include "to_gumbel.h"
 #include "to_gamma.h"
 
 #define MOST 4    /* inputs of a kernel */
