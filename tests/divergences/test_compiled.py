@@ -8,6 +8,7 @@ import torch
 from mpmath import mp
 
 from elbo.divergences import (
+    _by_logits,
     _compiled,
     _kernels,
     _stirling,
@@ -39,7 +40,9 @@ FUNCTIONS = {
     "relative_entropy": (_kernels.relative_entropy, ("positive", "positive")),
     "itakura_saito": (_kernels.itakura_saito, ("positive", "positive")),
     "bernoulli_by_probs": (bernoulli.by_probs, ("share", "share")),
-    "bernoulli_by_logits": (bernoulli.by_logits, ("real", "real")),
+    "bernoulli_by_logits": (_by_logits.by_logits, ("real", "real")),
+    "negative_by_logits": (_by_logits.negative_by_logits, ("real", "real")),
+    "geometric_by_logits": (_by_logits.geometric_by_logits, ("real", "real")),
     "geometric": (bernoulli.geometric, ("share", "share")),
     "bregman": (lambda a, b: _stirling.bregman(a, b, (b - a).detach()), ("positive", "positive")),
     "slope_difference": (lambda a, b: _stirling.slope_difference(a, b, (b - a).detach()), ("positive", "positive")),
@@ -397,6 +400,14 @@ TRUE = {
     "bernoulli_by_logits": (
         lambda a, b: binary_entropy(logistic(a), logistic(b)),
         lambda a, b: itself(logistic(a) * logistic(-a) * (a - b), logistic(b) - logistic(a)),
+    ),
+    "negative_by_logits": (
+        lambda a, b: binary_entropy(logistic(a), logistic(b)) * (1 + mp.exp(a)),
+        negative_by_logits_slopes,
+    ),
+    "geometric_by_logits": (
+        lambda a, b: binary_entropy(logistic(a), logistic(b)) / logistic(a),
+        lambda a, b: [(-slope, size) for slope, size in negative_by_logits_slopes(-a, -b)],
     ),
     "geometric": (
         lambda q, p: binary_entropy(q, p) / q,

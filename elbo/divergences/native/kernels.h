@@ -52,7 +52,9 @@ LOOPS(pareto, pareto, FOUR, 4)
 LOOPS(relative_entropy, relative_entropy, TWO, 2)
 LOOPS(itakura_saito, itakura_saito, TWO, 2)
 LOOPS(bernoulli_by_probs, bernoulli_by_probs, TWO, 2)
-LOOPS(bernoulli_by_logits, bernoulli_by_logits, TWO, 2)
+LOOPS(bernoulli_by_logits, bernoulli_by_logits_brief, TWO, 2)
+LOOPS(negative_by_logits, negative_by_logits_brief, TWO, 2)
+LOOPS(geometric_by_logits, geometric_by_logits_brief, TWO, 2)
 LOOPS(geometric, geometric, TWO, 2)
 LOOPS(bregman, bregman, THREE, 3)
 LOOPS(slope_difference, slope_difference, THREE, 3)
@@ -90,6 +92,8 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(itakura_saito, 2),
     ENTRY(bernoulli_by_probs, 2),
     ENTRY(bernoulli_by_logits, 2),
+    ENTRY(negative_by_logits, 2),
+    ENTRY(geometric_by_logits, 2),
     ENTRY(geometric, 2),
     ENTRY(bregman, 3),
     ENTRY(slope_difference, 3),
