@@ -457,7 +457,7 @@ ALLOWED = {
     "beta_gamma": (16, 6),
     "gamma_laws": (16, 8),
     "beta_laws": (16, 8),
-    "exponential_gamma": (16, 8),
+    "exponential_gamma": (8, 8),
     "tilted": (16, 6),
     "bregman": (20, 8),
     "slope_difference": (8, 8),

@@ -76,7 +76,7 @@ INLINE double rise_slope(double c, double r) {
 /* c lambda(e/c) + K(c), lambda(d) = d - log(1 + d), e = t - c, t = b2/b1,
    K(c) = log Gamma(c) - c log c + c - 1 + gamma (c - 1) */
 INLINE double exponential_gamma(double b1, double c, double b2, int *fine) {
-    double r = c - 1.0, d = ((b2 - b1) / b1 - r) / c, ratio = b2 / (b1 * c);
+    double low, t = over(b2, 0.0, b1, &low), r = c - 1.0, d = ((t - c) + low) / c, ratio = t / c;
     double s = d / (2.0 + d), q = s * s;
     double spread = q <= WIDE ? s * (d + q * artanh_tail(q)) : d - natural_log(ratio);
     double total = 2.0 + r, u = r / total, v = u * u, log_c = natural_log(c);
@@ -89,10 +89,12 @@ INLINE double exponential_gamma(double b1, double c, double b2, int *fine) {
 }
 
 INLINE void exponential_gamma_slopes(double b1, double c, double b2, double *by, int *fine) {
-    double r = c - 1.0, step = b2 - b1, e = step / b1 - r;
+    double low, t = over(b2, 0.0, b1, &low), r = c - 1.0, e = (t - c) + low, x = 1.0 / (1.0 + c), u = 1.0 / c;
+    double near = r * rise_slope_curve(c <= LARGE ? c : LARGE) + r / c - log_quotient(b2, b1, b2 - b1);
+    double far = (EULER - (remainder_of(u, 1.0 + u) + (0.5 * x + stirling_slope(x)))) - log_of(e / c, t / c);
     *fine = AMONG(b1, 1e-90, 1e90) & AMONG(b2, 1e-90, 1e90) & AMONG(c, 1e-90, 1e90);
     by[0] = -e / b1;
-    by[1] = rise_slope(c, r) + r / c - log_quotient(b2, b1, step);
+    by[1] = c <= LARGE ? near : far;
     by[2] = e / b2;
 }
 
