@@ -13,6 +13,7 @@ HEADERS = (
     "moments.h",
     "to_gumbel.h",
     "to_gamma.h",
+    "to_normal.h",
 )
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written

@@ -11,6 +11,7 @@ from elbo.divergences import multivariate_gaussian as _multivariate_gaussian  # 
 from elbo.divergences import structure as _structure  # noqa: F401
 from elbo.divergences import to_gamma as _to_gamma  # noqa: F401
 from elbo.divergences import to_gumbel as _to_gumbel  # noqa: F401
+from elbo.divergences import to_normal as _to_normal  # noqa: F401
 from elbo.divergences import weibull as _weibull  # noqa: F401
 from elbo.divergences._kernels import exp_remainder, log_remainder
 from elbo.divergences._registry import Pair, UnregisteredPairError, kl, kl_pairs, register, unregister

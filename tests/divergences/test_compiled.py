@@ -22,6 +22,7 @@ from elbo.divergences import (
     location_scale,
     to_gamma,
     to_gumbel,
+    to_normal,
     weibull,
 )
 from elbo.divergences._elementwise import PIECE, SMALL
@@ -53,6 +54,9 @@ FUNCTIONS = {
     "beta_normal": (beta.beta_normal_kl, ("positive", "positive", "real", "positive")),
     "beta_laws": (gamma.beta_kl, ("positive",) * 4),
     "exponential_gamma": (exponential.exponential_gamma_kl, ("positive",) * 3),
+    "gumbel_normal": (to_normal.gumbel_normal_kl, LOCATIONS),
+    "laplace_normal": (to_normal.laplace_normal_kl, LOCATIONS),
+    "exponential_normal": (to_normal.exponential_normal_kl, ("positive", "real", "positive")),
     "normal_gumbel": (to_gumbel.normal_gumbel_kl, ("real", "moderate", "real", "moderate")),
     "exponential_gumbel": (to_gumbel.exponential_gumbel_kl, ("positive", "real", "moderate")),
     "gamma_gumbel": (to_gumbel.gamma_gumbel_kl, ("positive", "positive", "real", "moderate")),
@@ -430,6 +434,12 @@ TRUE = {
     "exponential_gamma": (
         lambda b1, c, b2: b2 / b1 - 1 - c * mp.log(b2 / b1) + mp.loggamma(c) + (c - 1) * mp.euler,
         exponential_gamma_slopes,
+    ),
+    "laplace_normal": to_normal_kl(0, mp.sqrt(2), 1 + mp.log(2)),
+    "gumbel_normal": to_normal_kl(mp.euler, mp.pi / mp.sqrt(6), 1 + mp.euler),
+    "exponential_normal": (
+        lambda r, m, s: to_normal_kl(1, 1, 1)[0](mp.mpf(0), 1 / r, m, s),
+        exponential_normal_slopes,
     ),
     "normal_gumbel": (normal_gumbel_kl, normal_gumbel_slopes),
     "exponential_gumbel": (

@@ -64,6 +64,9 @@ LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
 LOOPS(gumbel, gumbel, FOUR, 4)
 LOOPS(weibull, weibull, FOUR, 4)
 LOOPS(lognormal_gamma, lognormal_gamma, FOUR, 4)
+LOOPS(laplace_normal, laplace_normal, FOUR, 4)
+LOOPS(exponential_normal, exponential_normal, THREE, 3)
+LOOPS(gumbel_normal, gumbel_normal, FOUR, 4)
 LOOPS(normal_gumbel, normal_gumbel, FOUR, 4)
 LOOPS(exponential_gumbel, exponential_gumbel_brief, THREE, 3)
 LOOPS(gamma_gumbel, gamma_gumbel, FOUR, 4)
@@ -103,6 +106,9 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(gumbel, 4),
     ENTRY(weibull, 4),
     ENTRY(lognormal_gamma, 4),
+    ENTRY(laplace_normal, 4),
+    ENTRY(exponential_normal, 3),
+    ENTRY(gumbel_normal, 4),
     ENTRY(normal_gumbel, 4),
     ENTRY(exponential_gumbel, 3),
     ENTRY(gamma_gumbel, 4),

@@ -13,6 +13,7 @@
 #include "moments.h"
 #include "to_gumbel.h"
 #include "to_gamma.h"
+#include "to_normal.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
