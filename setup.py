@@ -6,6 +6,7 @@ NATIVE = "elbo/divergences/native"
 HEADERS = (
     "arithmetic.h",
     "dispatch.h",
+    "double_double.h",
     "formulas.h",
     "log_gamma.h",
     "tilting.h",
@@ -14,6 +15,9 @@ HEADERS = (
     "uniform_shapes.h",
     "pareto.h",
     "poisson.h",
+    "to_gumbel.h",
+    "to_gamma.h",
+    "to_normal.h",
 )
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 from torch.distributions import (
     Beta,
-    Exponential,
-    Gumbel,
     Laplace,
     Normal,
     Uniform,
@@ -40,12 +38,6 @@ def beta_to_uniform(q: Beta) -> Tensor:
     return beta_kl(q.concentration1, q.concentration0, one, one)
 
 
-def _to_normal(spread: Tensor, gap: Tensor, excess: float) -> Tensor:
-    """KL to a normal law: of its standard deviation q has ``spread`` many, its mean is ``gap`` of them away, and
-    ``excess`` is the entropy of the normal law with the moments of q, less that of q."""
-    return 0.5 * ((spread - 1.0) * (spread + 1.0) + gap * gap) - torch.log(spread) + excess
-
-
 @register(
     Beta,
     Uniform,
@@ -58,69 +50,6 @@ def _to_normal(spread: Tensor, gap: Tensor, excess: float) -> Tensor:
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     value = beta_to_uniform(q) + torch.log(p.high - p.low)
     return value.masked_fill((p.low > 0) | (p.high < 1), math.inf)
-
-
-@register(
-    Exponential,
-    Normal,
-    formula="log r − 1 + ½ log 2πs² + (1/r² + (1/r − m)²)/(2 s²)",
-    accuracy=8,
-    source=SOURCE,
-)
-def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
-    mean = q.rate.reciprocal()
-    return _to_normal(mean / p.scale, (mean - p.loc) / p.scale, HALF_LOG_2PI - 0.5)
-
-
-@register(
-    Exponential,
-    Gumbel,
-    formula="log(r s) − 1 − m/s + e^(m/s) r s/(r s + 1) + 1/(r s)",
-    accuracy=math.inf,
-    note=NOTE.format("8 while u = m/s − log(1 + 1/(r s)) is below 10, and |u| beyond, as of any e^u"),
-    source=SOURCE,
-)
-def _exponential_gumbel(q: Exponential, p: Gumbel) -> Tensor:
-    product, shift = q.rate * p.scale, p.loc / p.scale
-    mean = product.reciprocal()
-    return torch.expm1(shift - torch.log1p(mean)) + (mean - shift) + torch.log(product)
-
-
-@register(
-    Gumbel,
-    Normal,
-    formula="−log b − γ − 1 + ½ log 2πs² + (π² b²/6 + (m₁ + γ b − m₂)²)/(2 s²)",
-    accuracy=8,
-    source=SOURCE,
-)
-def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
-    gap = ((q.loc - p.loc) + EULER * q.scale) / p.scale
-    return _to_normal(q.scale / p.scale * (math.pi / math.sqrt(6.0)), gap, 0.090573019538512555)
-
-
-@register(
-    Laplace,
-    Normal,
-    formula="−log 2b − 1 + ½ log 2πs² + (2 b² + (m₁ − m₂)²)/(2 s²)",
-    accuracy=8,
-    source=SOURCE,
-)
-def _laplace_normal(q: Laplace, p: Normal) -> Tensor:
-    gap = (q.loc - p.loc) / p.scale
-    return _to_normal(q.scale / p.scale * math.sqrt(2.0), gap, 0.5 * math.log(math.pi) - 0.5)
-
-
-@register(
-    Normal,
-    Gumbel,
-    formula="−½ log 2πe s² + log b + (m₁ − m₂)/b + exp((m₂ − m₁)/b + s²/(2b²))",
-    accuracy=math.inf,
-    note=NOTE.format("64 while the exponent is at most 10"),
-    source=SOURCE,
-)
-def _normal_gumbel(q: Normal, p: Gumbel) -> Tensor:
-    gap, ratio = (q.loc - p.loc) / p.scale, q.scale / p.scale
-    return gap + torch.exp(0.5 * ratio * ratio - gap) - torch.log(ratio) - (0.5 + HALF_LOG_2PI)
 
 
 @register(

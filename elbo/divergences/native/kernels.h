@@ -32,7 +32,8 @@
             double by[count];                                                                           \
             slopes(INPUTS(x, i), by, &fine);                                                            \
             beyond |= !fine;                                                                           \
-            for (int j = 0; j < count; j++) out[j][i] = (real)(fine ? g[i] * by[j] : NAN);              \
+            double factor = fine ? g[i] : NAN; /* not a branch around all of the above */               \
+            for (int j = 0; j < count; j++) out[j][i] = (real)(factor * by[j]);                         \
         }                                                                                               \
         return !beyond;                                                                                 \
     }
@@ -51,7 +52,9 @@ LOOPS(pareto, pareto, FOUR, 4)
 LOOPS(relative_entropy, relative_entropy, TWO, 2)
 LOOPS(itakura_saito, itakura_saito, TWO, 2)
 LOOPS(bernoulli_by_probs, bernoulli_by_probs, TWO, 2)
-LOOPS(bernoulli_by_logits, bernoulli_by_logits, TWO, 2)
+LOOPS(bernoulli_by_logits, bernoulli_by_logits_brief, TWO, 2)
+LOOPS(negative_by_logits, negative_by_logits_brief, TWO, 2)
+LOOPS(geometric_by_logits, geometric_by_logits_brief, TWO, 2)
 LOOPS(geometric, geometric, TWO, 2)
 LOOPS(bregman, bregman, THREE, 3)
 LOOPS(slope_difference, slope_difference, THREE, 3)
@@ -60,6 +63,13 @@ LOOPS(beta_laws, beta_laws, FOUR, 4)
 LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
 LOOPS(gumbel, gumbel, FOUR, 4)
 LOOPS(weibull, weibull, FOUR, 4)
+LOOPS(lognormal_gamma, lognormal_gamma, FOUR, 4)
+LOOPS(laplace_normal, laplace_normal, FOUR, 4)
+LOOPS(exponential_normal, exponential_normal, THREE, 3)
+LOOPS(gumbel_normal, gumbel_normal, FOUR, 4)
+LOOPS(normal_gumbel, normal_gumbel, FOUR, 4)
+LOOPS(exponential_gumbel, exponential_gumbel_brief, THREE, 3)
+LOOPS(gamma_gumbel, gamma_gumbel, FOUR, 4)
 LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
@@ -99,6 +109,8 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(itakura_saito, 2),
     ENTRY(bernoulli_by_probs, 2),
     ENTRY(bernoulli_by_logits, 2),
+    ENTRY(negative_by_logits, 2),
+    ENTRY(geometric_by_logits, 2),
     ENTRY(geometric, 2),
     ENTRY(bregman, 3),
     ENTRY(slope_difference, 3),
@@ -107,6 +119,13 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(exponential_gamma, 3),
     ENTRY(gumbel, 4),
     ENTRY(weibull, 4),
+    ENTRY(lognormal_gamma, 4),
+    ENTRY(laplace_normal, 4),
+    ENTRY(exponential_normal, 3),
+    ENTRY(gumbel_normal, 4),
+    ENTRY(normal_gumbel, 4),
+    ENTRY(exponential_gumbel, 3),
+    ENTRY(gamma_gumbel, 4),
     ENTRY(tilted, 2),
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),
