@@ -21,7 +21,8 @@ HEADERS = (
 )
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS += ["-Werror=implicit-function-declaration"]  # else it would be found out when the module is loaded
 
 
 def _extension(name: str, source: str, loops: str) -> Extension:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from built_kernels import needed
 from kernels_across import ACROSS
 from mpmath import mp
 
@@ -29,9 +30,7 @@ from elbo.divergences import (
 from elbo.divergences._elementwise import PIECE, SMALL
 from elbo.evidence import generator
 
-pytestmark = pytest.mark.skipif(
-    _compiled._native is None, reason="the kernels were not compiled here: no C compiler, or no fused multiply-add"
-)
+pytestmark = needed(_compiled._native)
 LOCATIONS = ("real", "positive", "real", "positive")
 FUNCTIONS = {
     "normal_by_std": (gaussian.by_std, LOCATIONS),

@@ -1,6 +1,7 @@
 /* The formulas: one element in, one out, without a branch. `fine` says whether rounding is all that can go wrong. */
 
 #define AMONG(x, low, high) (((x) >= (low)) & ((x) <= (high)))
+#define MODEST(y) AMONG(y, -600.0, 600.0) /* exponents */
 
 /* KL[N(m1, s1) || N(m2, s2)]
 
@@ -113,7 +114,7 @@ INLINE void bernoulli_by_probs_slopes(double q, double p, double *by, int *fine)
        up = log((1 - p)/(1 - q)) = -log1p(q expm1(-gap)),   down = log(q/p),   both >= 0,
        KL = (1 - q) phi(up) + q phi(-down),   phi(y) = e^y - 1 - y. */
 INLINE double bernoulli_by_logits(double a, double b, int *fine) {
-    *fine = AMONG(a, -600.0, 600.0) & AMONG(b, -600.0, 600.0);
+    *fine = MODEST(a) & MODEST(b);
     double sign = a >= b ? 1.0 : -1.0;
     a *= sign;
     b *= sign;
@@ -141,12 +142,12 @@ INLINE double bernoulli_by_logits_brief(double a, double b, int *fine) {
     double far = (other > 0.0 ? other : 0.0) + log_one_plus((fall - decay) * failure) - q * gap;
     double skew = failure - q, fourth = skew * skew - 2.0 * q * failure;
     double near = q * failure * gap * gap * (0.5 + gap * (skew * (1.0 / 6.0) + gap * fourth * (1.0 / 24.0)));
-    *fine = AMONG(a, -600.0, 600.0) & AMONG(b, -600.0, 600.0);
+    *fine = MODEST(a) & MODEST(b);
     return fabs(gap) < 1e-3 ? near : far;
 }
 
 INLINE void bernoulli_by_logits_slopes(double a, double b, double *by, int *fine) {
-    *fine = AMONG(a, -600.0, 600.0) & AMONG(b, -600.0, 600.0);
+    *fine = MODEST(a) & MODEST(b);
     double gap = a - b, decay_a = exponential(-fabs(a)), decay_b = exponential(-fabs(b));
     double large_a = 1.0 / (1.0 + decay_a), large_b = 1.0 / (1.0 + decay_b);
     double q = a > 0.0 ? large_a : decay_a * large_a, failure = a > 0.0 ? decay_a * large_a : large_a;

@@ -12,14 +12,14 @@ INLINE void bernoulli_poisson_by_probs_slopes(double q, double r, double *by, in
 }
 
 INLINE double bernoulli_poisson_by_logits(double x, double r, int *fine) {
-    double bounded = AMONG(x, -600.0, 600.0) ? x : 0.0, decay = exponential(-fabs(bounded)), large = 1.0 / (1.0 + decay);
+    double bounded = MODEST(x) ? x : 0.0, decay = exponential(-fabs(bounded)), large = 1.0 / (1.0 + decay);
     double q = x > 0.0 ? large : decay * large, failure = x > 0.0 ? decay * large : large;
     *fine = AMONG(x, -300.0, 600.0) & COMMON(r);
     return entropy_term(q, r, r - q) + entropy_term(failure, 1.0, q);
 }
 
 INLINE void bernoulli_poisson_by_logits_slopes(double x, double r, double *by, int *fine) {
-    double bounded = AMONG(x, -600.0, 600.0) ? x : 0.0, decay = exponential(-fabs(bounded)), large = 1.0 / (1.0 + decay);
+    double bounded = MODEST(x) ? x : 0.0, decay = exponential(-fabs(bounded)), large = 1.0 / (1.0 + decay);
     double q = x > 0.0 ? large : decay * large, failure = x > 0.0 ? decay * large : large;
     double softplus = (x > 0.0 ? bounded : 0.0) + log_one_plus(decay);
     *fine = AMONG(x, -300.0, 600.0) & COMMON(r);
