@@ -36,7 +36,7 @@ CAPTION = (
 )
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "·"
     if math.isinf(value):
@@ -58,9 +58,9 @@ def row(pair: PairReport) -> tuple[str, ...]:
     return (
         pair.name,
         pair.status,
-        *(_number(pair.worst.get(s)) for s in sides),
+        *(number(pair.worst.get(s)) for s in sides),
         *(_digits(pair.digits_lost.get(s)) for s in sides),
-        *(_number(pair.gradient.get(s)) for s in sides),
+        *(number(pair.gradient.get(s)) for s in sides),
         *(_count(list(x)) for x in (pair.nan, pair.negative, pair.infinite, pair.finite)),
     )
 
@@ -82,7 +82,7 @@ def beside(report: AuditReport, other: AuditReport) -> str:
         both = [side.get(key) for side in (ours, theirs)]
         if any(pair is not None and pair.worst for pair in both):
             cells = [
-                "—" if pair is None else _number(getattr(pair, what).get(dtype))
+                "—" if pair is None else number(getattr(pair, what).get(dtype))
                 for dtype, what in columns
                 for pair in both
             ]

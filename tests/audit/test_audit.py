@@ -13,7 +13,7 @@ from torch.distributions import kl_divergence
 
 import elbo.audit._audit
 from elbo._errors import InputTypeError, InputValueError
-from elbo.audit import AuditReport, audit
+from elbo.audit import AuditReport, _page, audit
 from elbo.audit._command import audit_command
 
 
@@ -70,6 +70,18 @@ def test_more_parameters_can_be_tried_and_find_no_less():
     assert many.worst["float64"] >= few.worst["float64"] / 100
     with pytest.raises(InputValueError, match="times is 0"):
         audit(times=0)
+
+
+def test_the_page_has_a_row_and_a_section_for_each_pair(tmp_path):
+    picture, page = _page.write(tmp_path, only="Poisson")
+    text = page.read_text()
+    ElementTree.fromstring(picture.read_text())
+    row = next(line for line in text.splitlines() if line.startswith("| Poisson ‖ Poisson |"))
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert float(cells[0]) <= 8 < float(cells[4])
+    assert cells[-1] == "wrong"
+    assert "### Bernoulli ‖ Poisson" in text
+    assert "by their supports: Poisson ‖ Bernoulli, Poisson ‖ Binomial" in text
 
 
 def test_an_interrupt_keeps_what_was_judged():
