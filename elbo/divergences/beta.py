@@ -99,7 +99,9 @@ def _skew_slope(a: Array, c: Array, n: Array) -> Array:
     return slope_difference(a, c, c - a) + _far_slope(n)
 
 
-beta_gamma_kl = elementwise(_gamma, _gamma_slopes, "beta_gamma_kl", double=True, width=4, compiled="beta_gamma")
+beta_gamma_kl = elementwise(
+    _gamma, _gamma_slopes, "beta_gamma_kl", double=True, width=4, compiled="beta_gamma", nonnegative=range(4)
+)
 
 
 # of J Γ(x) = ½/x − μ(x) + (x − 1) μ'(x) less ⅓/x, and of k(n) = ½ log(1 + 1/n) + 1/n − μ(n) + (n − 2) μ'(n) less
@@ -153,7 +155,9 @@ def _normal_slopes(a: Array, b: Array, m: Array, s: Array, needs: Sequence[bool]
     return by_a, by_b, -gap / s, -(d + gap * gap) / s
 
 
-beta_normal_kl = elementwise(_normal, _normal_slopes, "beta_normal_kl", double=True, width=4, compiled="beta_normal")
+beta_normal_kl = elementwise(
+    _normal, _normal_slopes, "beta_normal_kl", double=True, width=4, compiled="beta_normal", nonnegative=(0, 1, 3)
+)
 
 
 @register(

@@ -19,7 +19,7 @@ from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._domain import holds_nan
 from elbo.divergences._elementwise import elementwise, transformed
-from elbo.divergences._kernels import log_remainder_brief, log_remainder_wide, phi
+from elbo.divergences._kernels import growth_of, log_remainder_brief, log_remainder_wide, phi
 from elbo.divergences._registry import register
 
 SMALLEST = 1e-290  # of a ratio: below it the quotient loses digits, and then vanishes
@@ -93,8 +93,7 @@ def _log_variance_slopes(m1: Array, y1: Array, m2: Array, y2: Array, needs: Sequ
     difference = m1 - m2
     mean = difference * xp.exp(-y2)
     y = y1 - y2
-    growth = xp.expm1(y)
-    spread = 0.5 * (growth + _rounding(y1, y2, y) * (growth + 1.0))
+    spread = 0.5 * growth_of(y, _rounding(y1, y2, y))
     return mean, spread, -mean, -(spread + 0.5 * difference * mean)
 
 
@@ -203,7 +202,11 @@ standard_by_log_variance = elementwise(
     _standard_by_log_variance, _standard_slopes, "gaussian_kl_to_standard_by_log_variance"
 )
 by_variance = elementwise(
-    _by_variance, _variance_slopes, "gaussian_kl_by_variance", single=(_by_variance_single, _variance_slopes)
+    _by_variance,
+    _variance_slopes,
+    "gaussian_kl_by_variance",
+    single=(_by_variance_single, _variance_slopes),
+    nonnegative=(1, 3),
 )
 by_std = elementwise(
     _by_std,
