@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbo.audit._cases import SLOW, Case, arguments, cases, digits, reference, samples
+from elbo.audit._cases import Case, arguments, cases, digits, reference, samples
 from elbo.audit._families import FAMILIES, Values, tensors
 from elbo.audit._report import Finding, PairReport
 
@@ -135,11 +135,9 @@ def _beyond_exponent(error: float, size: Any, dtype: str) -> float:
     return max(0.0, error - float(mp.log(size)) * EPS[dtype]) if size > HUGE else error
 
 
-def _gradient_cases(group: list[Case], *names: str) -> list[Case]:
+def _gradient_cases(group: list[Case]) -> list[Case]:
     chosen = [c for c in group if c.kind == "ordinary" and mp.isfinite(c.reference)][:GRADIENT_CASES]
-    if any(name in SLOW for name in names):
-        chosen = chosen[:1]
-    for distance in (1e-1,) if any(name in SLOW for name in names) else (1e-2, 1e-4):
+    for distance in (1e-2, 1e-4):
         near = [c for c in group if c.distance is not None and abs(c.distance / distance - 1) < 1e-9]
         chosen += [c for c in near if mp.isfinite(c.reference)][:1]
     return chosen
@@ -264,7 +262,7 @@ def judge(divergence: Divergence, q: str, p: str, tolerance: float = TOLERANCE) 
             for case, got in zip(group, _values(divergence, q, p, group, kind), strict=True):
                 _compare(report, dtype, case, got)
         report.cases += len(group)
-        _gradients(report, divergence, _gradient_cases(group, q, p), dtype)
+        _gradients(report, divergence, _gradient_cases(group), dtype)
         for edge in [c for c in group if c.kind == "boundary" and mp.isfinite(c.reference)]:
             _gradients(report, divergence, [edge], dtype)
     return report
