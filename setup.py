@@ -3,10 +3,26 @@
 from setuptools import Extension, setup
 
 NATIVE = "elbo/divergences/native"
-HEADERS = ("arithmetic.h", "dispatch.h", "formulas.h", "log_gamma.h", "tilting.h", "moments.h")
+HEADERS = (
+    "arithmetic.h",
+    "dispatch.h",
+    "double_double.h",
+    "formulas.h",
+    "log_gamma.h",
+    "tilting.h",
+    "moments.h",
+    "uniform.h",
+    "uniform_shapes.h",
+    "pareto.h",
+    "poisson.h",
+    "to_gumbel.h",
+    "to_gamma.h",
+    "to_normal.h",
+)
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS += ["-Werror=implicit-function-declaration"]  # else it would be found out when the module is loaded
 
 
 def _extension(name: str, source: str, loops: str) -> Extension:
@@ -22,5 +38,5 @@ def _extension(name: str, source: str, loops: str) -> Extension:
 
 setup(
     ext_modules=[_extension("_native", "module.c", "kernels.h"), _extension("_native_rows", "rows.c", "rows.h")],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}, "build_ext": {"parallel": 2}},
 )

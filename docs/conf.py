@@ -50,12 +50,14 @@ def _leave_out_empty_sections(app: Any, docname: str, source: list[str]) -> None
 
 
 def _write_the_generated_pages(app: Any) -> None:
-    """What is not committed, because it is generated: the page of codes, and the problems with their pictures."""
+    """What is not committed, because it is generated: the codes, the problems, and the divergences, with pictures."""
+    from elbo.audit._page import write as write_divergences
     from elbo.checking._page import write as write_codes
     from elbo.problems._page import write as write_problems
 
     write_codes(HERE / "checker")
     write_problems(HERE / "problems")
+    write_divergences(HERE / "divergences")
 
 
 def setup(app: Any) -> None:

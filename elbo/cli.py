@@ -125,6 +125,10 @@ def audit(
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as one page, with plots.")] = None,
     only: Annotated[str, typer.Option(metavar="PATTERN", help="Pairs such as 'Beta ‖ Gamma'.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the totals.")] = False,
+    times: Annotated[int, typer.Option(metavar="N", help="Try N times as many parameters.")] = 1,
+    beside: Annotated[
+        str, typer.Option(metavar="TARGET", help="Print the worst errors beside those of another target.")
+    ] = "",
 ) -> None:
     """Judge a registry of KL divergences against 60-digit values: near equality, far, and at the edges.
 
@@ -132,7 +136,7 @@ def audit(
     """
     from elbo.audit._command import audit_command
 
-    raise typer.Exit(audit_command(target, json, html, only, quiet))
+    raise typer.Exit(audit_command(target, json, html, only, quiet, times, beside))
 
 
 def main() -> None:

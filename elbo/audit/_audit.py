@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def audit(
     target: str | Divergence = TORCH,
     *,
     only: str = "",
+    times: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> AuditReport:
     """Judge every pair of a KL function against mpmath, over parameters ordinary, nearly equal, extreme and at the
@@ -30,19 +32,20 @@ def audit(
 
     Args:
         target: ``"torch.distributions"``, ``"elbo"``, a function ``kl(q, p)`` of ``torch.distributions`` objects that
-        returns
-            one value for each element of the batch, or where one is: ``"package.module:function"``,
+            returns one value for each element of the batch, or where one is: ``"package.module:function"``,
             ``"file.py:function"``.
         only: a pattern for names like ``"Beta ‖ Gamma"``; plain text means "contains".
+        times: how many times the usual number of parameters to try.
         progress: called with the name of each pair before it is judged.
 
     Returns:
         a report with one entry a pair: worst relative error and where, digits lost near equality, NaN, negative and
-        wrongly infinite or finite values, errors of gradients. It is true if every pair is right.
+        wrongly infinite or finite values, errors of gradients. It is true if every pair is right. An interrupt
+        (Ctrl-C) ends it with what was judged until then, and ``interrupted`` set.
 
     Raises:
         InputTypeError: if the target is not callable.
-        InputValueError: if it cannot be found.
+        InputValueError: if it cannot be found, or if ``times`` is not a positive number.
 
     Conditions: a pair is right if no relative error exceeds 32 eps of its dtype (for ``"elbo"``: the accuracy that the
     pair states, if it states one), besides log KL eps for values above 1e14 (an exponent that is rounded costs as
@@ -57,19 +60,23 @@ def audit(
         >>> print(report.of("Poisson", "Poisson").nan[0].q)
         {'rate': 0.0}
     """
+    if times < 1:
+        raise InputValueError(f"times is {times}, expected a number from 1: the usual parameters are tried once")
     divergence, stated = _resolve(target)
     started = time.perf_counter()
     offered = _offered(target)
     pairs: list[PairReport] = []
-    for q, p in known_pairs():
-        if not _wanted(f"{q} ‖ {p}", only) or (offered is not None and not _is_offered(q, p, offered)):
-            continue
-        if progress is not None:
-            progress(f"{q} ‖ {p}")
-        try:
-            pairs.append(judge(divergence, q, p, stated.get((q, p), TOLERANCE)))
-        except NotOffered:
-            continue
+    interrupted = False
+    try:
+        for q, p in known_pairs():
+            if not _wanted(f"{q} ‖ {p}", only) or (offered is not None and not _is_offered(q, p, offered)):
+                continue
+            if progress is not None:
+                progress(f"{q} ‖ {p}")
+            with suppress(NotOffered):
+                pairs.append(judge(divergence, q, p, stated.get((q, p), TOLERANCE), times))
+    except KeyboardInterrupt:
+        interrupted, offered = True, None
     judged = {(pair.q, pair.p) for pair in pairs}
     for q, p in sorted(offered or ()):
         if (
@@ -79,7 +86,7 @@ def audit(
         ):
             pairs.append(PairReport(q, p, note="no reference for this pair"))
     name = target if isinstance(target, str) else getattr(target, "__qualname__", repr(target))
-    return AuditReport(name, pairs, time.perf_counter() - started)
+    return AuditReport(name, pairs, time.perf_counter() - started, interrupted)
 
 
 def _wanted(name: str, only: str) -> bool:

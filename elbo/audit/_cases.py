@@ -249,16 +249,16 @@ def _boundary(q: Family, p: Family, rng: np.random.Generator) -> Iterator[Case]:
         )
 
 
-def cases(q_name: str, p_name: str, dtype: str, seed: int = 0) -> list[Case]:
-    """All cases of a pair in one dtype, rounded to it, with their reference values."""
+def cases(q_name: str, p_name: str, dtype: str, times: int = 1, seed: int = 0) -> list[Case]:
+    """All cases of a pair in one dtype, ``times`` as many as usual, rounded to it, with their reference values."""
     q, p = FAMILIES[q_name], FAMILIES[p_name]
     rng = np.random.default_rng([seed, *map(ord, f"{q_name} {p_name} {dtype}")])
     few = q_name in MATRIX
     infinite = _always_infinite(q_name, p_name)
-    found = list(_ordinary(q, p, rng, 3 if infinite or few else 6))
+    found = list(_ordinary(q, p, rng, times * (3 if infinite or few else 6)))
     if not infinite:
-        found += _near(q, p, rng, DISTANCES[dtype], 1 if few else 2)
-        found += _extreme(q, p, rng, 3 if few else 9)
+        found += _near(q, p, rng, DISTANCES[dtype], times * (1 if few else 2))
+        found += _extreme(q, p, rng, times * (3 if few else 9))
         found += _boundary(q, p, rng)
     narrow = np.dtype(dtype)
     good = []

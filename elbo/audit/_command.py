@@ -12,6 +12,8 @@ def audit_command(
     html: Path | None = None,
     only: str = "",
     quiet: bool = False,
+    times: int = 1,
+    beside: str = "",
 ) -> int:
     """Audit a registry, print the table, write the reports that are asked for.
 
@@ -21,18 +23,24 @@ def audit_command(
         html: where to write the page.
         only: pairs whose name (``"Beta ‖ Gamma"``) contains this, or matches it, with ``*``.
         quiet: no table, only the totals.
+        times: how many times the usual number of parameters to try.
+        beside: another target, whose worst errors stand beside those of the first in one table.
 
     Returns:
         the exit status: 0 if every pair is right, 1 if one is not, 2 if there is nothing to judge or the target is
-        wrong.
+        wrong, 130 if it was interrupted.
     """
     from elbo.audit import audit
+    from elbo.audit._render import beside as table_of_both
 
     try:
-        report = audit(target, only=only)
+        report = audit(target, only=only, times=times, progress=_progress)
+        other = audit(beside, only=only, times=times, progress=_progress) if beside else None
     except Error as error:
         print(error, file=sys.stderr)
         return 2
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
     if not report.pairs:
         print(f"no pair of {target!r} matches {only!r}; pairs are called like 'Beta ‖ Gamma'", file=sys.stderr)
         return 2
@@ -44,9 +52,18 @@ def audit_command(
         print(report.to_json())
     elif quiet:
         print(str(report).rsplit("\n", 1)[1])
+    elif other is not None:
+        print(table_of_both(report, other))
     else:
         _show(report)
-    return 0 if report else 1
+    return 130 if report.interrupted else 0 if report else 1
+
+
+def _progress(name: str) -> None:
+    """Which pair is being judged, on a terminal, in a line that the next one overwrites."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{name}")
+        sys.stderr.flush()
 
 
 def _show(report: object) -> None:

@@ -21,7 +21,7 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 EPS = {name: torch.finfo(dtype).eps for name, dtype in DTYPES.items()}
 TOLERANCE = 32.0  # eps; a closed form of a few operations without cancellation stays below
 HUGE = 1e14  # e^32: from there on the rounding of an exponent alone passes the tolerance
-GRADIENT_CASES = 4  # ordinary ones; near ones are taken at two distances
+GRADIENT_CASES = {"ordinary": 4, "extreme": 2}  # near ones are taken at two distances
 
 
 class NotOffered(Exception):
@@ -135,11 +135,13 @@ def _beyond_exponent(error: float, size: Any, dtype: str) -> float:
     return max(0.0, error - float(mp.log(size)) * EPS[dtype]) if size > HUGE else error
 
 
-def _gradient_cases(group: list[Case]) -> list[Case]:
-    chosen = [c for c in group if c.kind == "ordinary" and mp.isfinite(c.reference)][:GRADIENT_CASES]
+def _gradient_cases(group: list[Case], times: int) -> list[Case]:
+    finite = [c for c in group if mp.isfinite(c.reference)]
+    chosen = []
+    for kind, count in GRADIENT_CASES.items():
+        chosen += [c for c in finite if c.kind == kind][: times * count]
     for distance in (1e-2, 1e-4):
-        near = [c for c in group if c.distance is not None and abs(c.distance / distance - 1) < 1e-9]
-        chosen += [c for c in near if mp.isfinite(c.reference)][:1]
+        chosen += [c for c in finite if c.distance is not None and abs(c.distance / distance - 1) < 1e-9][:times]
     return chosen
 
 
@@ -219,8 +221,9 @@ def _gradients(report: PairReport, divergence: Divergence, chosen: list[Case], d
             truth = [_derivative(q, p, case, position, index, scale) for position, _, index, scale in slots]
             both = [(t, slot) for t, slot in zip(truth, slots, strict=True) if mp.isfinite(t)]  # inf: one side only
             size = max((abs(t) * s for t, (*_, s) in both), default=mp.mpf(0))
-            if size < torch.finfo(DTYPES[dtype]).tiny / EPS[dtype]:
-                continue  # too small for the dtype to hold all its digits
+            info = torch.finfo(DTYPES[dtype])
+            if not info.tiny / EPS[dtype] < size < info.max / 8 or case.reference > info.max / 8:
+                continue  # beyond what the dtype can hold
             for want, (position, name, index, scale) in both:
                 slope = by_leaf.get(id(flat[position][2]))
                 got = 0.0 if slope is None else slope[(row, *index)].item()
@@ -251,18 +254,18 @@ def _is_offered(divergence: Divergence, q: str, p: str) -> bool:
     return False
 
 
-def judge(divergence: Divergence, q: str, p: str, tolerance: float = TOLERANCE) -> PairReport:
-    """Everything about one pair; raises :class:`NotOffered` where the target has none."""
+def judge(divergence: Divergence, q: str, p: str, tolerance: float = TOLERANCE, times: int = 1) -> PairReport:
+    """Everything about one pair, tried ``times`` as often; raises :class:`NotOffered` where the target has none."""
     if not _is_offered(divergence, q, p):
         raise NotOffered
     report = PairReport(q, p, tolerance=tolerance)
     for dtype, kind in DTYPES.items():
-        group = cases(q, p, dtype)
+        group = cases(q, p, dtype, times)
         with mp.workdps(digits(q, p)):
             for case, got in zip(group, _values(divergence, q, p, group, kind), strict=True):
                 _compare(report, dtype, case, got)
         report.cases += len(group)
-        _gradients(report, divergence, _gradient_cases(group), dtype)
+        _gradients(report, divergence, _gradient_cases(group, times), dtype)
         for edge in [c for c in group if c.kind == "boundary" and mp.isfinite(c.reference)]:
             _gradients(report, divergence, [edge], dtype)
     return report

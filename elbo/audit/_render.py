@@ -2,7 +2,7 @@
 
 import html as escape
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from elbo.audit._report import STATUSES, AuditReport, PairReport
 
@@ -20,9 +20,10 @@ COLUMNS = (
     "∞",
     "finite",
 )
+ERRORS = "float64, float32: worst relative error of the value in eps of that type"
+GRADIENTS = "grad: worst error of a gradient in eps of its largest component"
 LEGEND = (
-    "float64, float32: worst relative error of the value in eps of that type; lost: decimal digits lost near equality; "
-    "grad: worst error of a gradient in eps of its largest component; NaN, < 0, ∞: cases with NaN, a negative value, "
+    f"{ERRORS}; lost: decimal digits lost near equality; {GRADIENTS}; NaN, < 0, ∞: cases with NaN, a negative value, "
     "an infinity where the truth is finite; finite: a finite value where the truth is infinite"
 )
 INTRODUCTION = (
@@ -35,7 +36,7 @@ CAPTION = (
 )
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "·"
     if math.isinf(value):
@@ -57,9 +58,9 @@ def row(pair: PairReport) -> tuple[str, ...]:
     return (
         pair.name,
         pair.status,
-        *(_number(pair.worst.get(s)) for s in sides),
+        *(number(pair.worst.get(s)) for s in sides),
         *(_digits(pair.digits_lost.get(s)) for s in sides),
-        *(_number(pair.gradient.get(s)) for s in sides),
+        *(number(pair.gradient.get(s)) for s in sides),
         *(_count(list(x)) for x in (pair.nan, pair.negative, pair.infinite, pair.finite)),
     )
 
@@ -67,7 +68,39 @@ def row(pair: PairReport) -> tuple[str, ...]:
 def summary(report: AuditReport) -> str:
     """Counts on one line."""
     counts = ", ".join(f"{report.count(s)} {s}" for s in STATUSES if report.count(s))
-    return f"{report.target}: {len(report.pairs)} pairs, {counts} ({report.seconds:.1f} s)"
+    end = "; interrupted, the rest was not judged" if report.interrupted else ""
+    return f"{report.target}: {len(report.pairs)} pairs, {counts} ({report.seconds:.1f} s){end}"
+
+
+def beside(report: AuditReport, other: AuditReport) -> str:
+    """The worst errors of two targets, pair by pair, for the pairs that either has and that are not infinite."""
+    ours, theirs = ({(pair.q, pair.p): pair for pair in side.pairs} for side in (report, other))
+    columns = (("float64", "worst"), ("float32", "worst"), ("float64", "gradient"), ("float32", "gradient"))
+    names = ("float64", "float32", "grad 64", "grad 32")
+    rows = [("pair", *(f"{name} {side}" for name in names for side in "AB"), "verdict A", "verdict B")]
+    for key in sorted(ours.keys() | theirs.keys()):
+        both = [side.get(key) for side in (ours, theirs)]
+        if any(pair is not None and pair.worst for pair in both):
+            cells = [
+                "—" if pair is None else number(getattr(pair, what).get(dtype))
+                for dtype, what in columns
+                for pair in both
+            ]
+            rows.append((f"{key[0]} ‖ {key[1]}", *cells, *("—" if pair is None else pair.status for pair in both)))
+    lines = _aligned(rows)
+    lines.append(f"\nA is {summary(report)}\nB is {summary(other)}\n— has no such pair; {ERRORS}; {GRADIENTS}.")
+    return "\n".join(lines)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], left: int = 1) -> list[str]:
+    """Rows in columns, of which the first ``left`` are flush left."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def infinite_pairs(report: AuditReport) -> list[PairReport]:
@@ -79,11 +112,7 @@ def text(report: AuditReport) -> str:
     """The table, the findings of pairs that are not right, the totals; no colour."""
     plain = infinite_pairs(report)
     rows = [COLUMNS, *(row(p) for p in report.pairs if p not in plain and p.status != "not judged")]
-    widths = [max(len(r[i]) for r in rows) for i in range(len(COLUMNS))]
-    lines = [
-        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))).rstrip()
-        for r in rows
-    ]
+    lines = _aligned(rows, left=2)
     lines.append("")
     lines.append(LEGEND + ".")
     for pair in report.pairs:

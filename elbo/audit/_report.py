@@ -115,11 +115,12 @@ class PairReport:
 
 @dataclass
 class AuditReport:
-    """What ``audit`` returns: ``pairs``, and which of them are right; false if any is not."""
+    """What ``audit`` returns: ``pairs``, and which of them are right; false if any is not, or if it was interrupted."""
 
     target: str
     pairs: list[PairReport]
     seconds: float
+    interrupted: bool = False
 
     def of(self, q: str, p: str) -> PairReport:
         """The entry of one pair."""
@@ -133,7 +134,7 @@ class AuditReport:
         return sum(pair.status == status for pair in self.pairs)
 
     def __bool__(self) -> bool:
-        return all(pair.status in ("right", "not judged") for pair in self.pairs)
+        return not self.interrupted and all(pair.status in ("right", "not judged") for pair in self.pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; infinities and NaN as strings, so that it is strict JSON."""
@@ -149,7 +150,8 @@ class AuditReport:
 
         pairs = [{**plain(asdict(pair)), "status": pair.status} for pair in self.pairs]
         counts = {status: self.count(status) for status in STATUSES}
-        return {"target": self.target, "seconds": round(self.seconds, 3), "counts": counts, "pairs": pairs}
+        whole = {"target": self.target, "seconds": round(self.seconds, 3), "interrupted": self.interrupted}
+        return {**whole, "counts": counts, "pairs": pairs}
 
     def to_json(self) -> str:
         """The same as text."""

@@ -8,7 +8,14 @@ from elbo.divergences import infinite as _infinite  # noqa: F401
 from elbo.divergences import kumaraswamy as _kumaraswamy  # noqa: F401
 from elbo.divergences import location_scale as _location_scale  # noqa: F401
 from elbo.divergences import multivariate_gaussian as _multivariate_gaussian  # noqa: F401
+from elbo.divergences import pareto as _pareto  # noqa: F401
+from elbo.divergences import poisson as _poisson  # noqa: F401
 from elbo.divergences import structure as _structure  # noqa: F401
+from elbo.divergences import to_gamma as _to_gamma  # noqa: F401
+from elbo.divergences import to_gumbel as _to_gumbel  # noqa: F401
+from elbo.divergences import to_normal as _to_normal  # noqa: F401
+from elbo.divergences import uniform as _uniform  # noqa: F401
+from elbo.divergences import uniform_shapes as _uniform_shapes  # noqa: F401
 from elbo.divergences import weibull as _weibull  # noqa: F401
 from elbo.divergences._kernels import exp_remainder, log_remainder
 from elbo.divergences._registry import Pair, UnregisteredPairError, kl, kl_pairs, register, unregister

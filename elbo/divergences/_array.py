@@ -66,6 +66,8 @@ def replaced(x: Array, mask: Array, form: Callable[..., Array], *arrays: Array) 
     """``x``, or ``form(*arrays)`` where ``mask`` holds; NumPy evaluates it there alone if that is not much."""
     if isinstance(x, Tensor):
         return torch.where(mask, form(*arrays), x)
+    if mask.shape != x.shape:
+        mask = np.broadcast_to(mask, x.shape)
     places = np.flatnonzero(mask)
     if places.size > x.size // 4:
         return np.where(mask, form(*arrays), x)
@@ -76,11 +78,24 @@ def replaced(x: Array, mask: Array, form: Callable[..., Array], *arrays: Array) 
     return x
 
 
+def replaced_each(
+    xs: tuple[Array, Array], mask: Array, form: Callable[..., tuple[Array, Array]], *arrays: Array
+) -> tuple[Array, Array]:
+    """``replaced`` for a ``form`` that gives two; all arrays are of one shape."""
+    if isinstance(mask, Tensor):
+        first, second = form(*arrays)
+        return torch.where(mask, first, xs[0]), torch.where(mask, second, xs[1])
+    if mask.any():
+        for x, new in zip(xs, form(*(array[mask] for array in arrays)), strict=True):
+            x[mask] = new
+    return xs
+
+
 def by_parts(mask: Array, first: Callable[..., Array], second: Callable[..., Array], x: Array) -> Array:
     """``first(x)`` where ``mask`` holds and ``second(x)`` elsewhere; NumPy evaluates each only where it is chosen."""
     if isinstance(x, Tensor):
         return torch.where(mask, first(x), second(x))
-    result, flat = np.empty_like(x), x.reshape(-1)
+    result, flat = np.empty(x.shape, x.dtype), x.reshape(-1)  # empty_like may be of another order, and reshape a copy
     for chosen, form in ((mask, first), (~mask, second)):
         places = np.flatnonzero(chosen)
         if places.size:

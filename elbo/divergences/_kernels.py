@@ -63,8 +63,23 @@ def phi(y: Array, low: Array | None = None) -> Array:
     growth = xp.expm1(y)
     far = growth - y
     if low is not None:
-        far = far + low * growth
+        far = xp.where(growth < math.inf, far + low * growth, growth)
     return xp.where(square <= 1.0, square * xp.polynomial(y, _series(EXPONENTIAL, y)), far)
+
+
+def phi_brief(y: Array) -> Array:
+    """Φ(y) in float64, as far as float32 is to be told."""
+    return xp.replaced(xp.expm1(y) - y, abs(y) < 1e-3, _phi_near, y)
+
+
+def _phi_near(y: Array) -> Array:
+    return y * y * (0.5 + y * (1.0 / 6.0 + y * (1.0 / 24.0)))
+
+
+def growth_of(y: Array, low: Array) -> Array:
+    """e^(y + low) − 1, of which Φ(y + low) has its slope."""
+    growth = xp.expm1(y)
+    return growth + low * xp.where(growth < math.inf, growth + 1.0, 0.0)
 
 
 def log_remainder_of(d: Array, far: Array) -> Array:
@@ -112,12 +127,22 @@ def lambda_of(d: Array) -> Array:
 
 def itakura_saito_of(d: Array, ratio: Array) -> Array:
     """Λ(d) where 1 + d = ``ratio`` is known better than d when it is small."""
-    return log_remainder_of(d, d - xp.log(ratio))
+    return log_remainder_of(d, xp.where(d < math.inf, d - xp.log(ratio), d))
+
+
+def square_remainder(d: Array, root: Array) -> Array:
+    """Λ(d) where 1 + d is the square of ``root``, and may be beyond the range of the dtype."""
+    return log_remainder_of(d, xp.where(d < math.inf, d - 2.0 * xp.log(root), d))
 
 
 def _itakura_saito(y: Array, x: Array) -> Array:
     """y/x − 1 − log(y/x) for y, x > 0. Near equality only their difference matters, which is exact there."""
     return itakura_saito_of((y - x) / x, y / x)
+
+
+def log_of(d: Array, ratio: Array) -> Array:
+    """log(1 + d), where 1 + d = ``ratio`` is known better than d when it is small."""
+    return xp.where(d < -0.5, xp.log(ratio), xp.log1p(d))
 
 
 def log_quotient(y: Array, x: Array, d: Array) -> Array:

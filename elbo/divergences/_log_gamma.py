@@ -8,11 +8,14 @@ nothing cancels any more.
 """
 
 from elbo.divergences import _array as xp
+from elbo.divergences import _double_double as double
 from elbo.divergences._array import Array
 from elbo.divergences._stirling import STIRLING
 
 PSI_2 = 1.0 - 0.5772156649015329  # ψ(2) = 1 − γ
 HALF_LOG_2PI = 0.9189385332046727
+REST = 0.4189385332046727  # ½ log 2π − ½, a digit better than that difference
+STIRLING_SLOPES = tuple((2 * k + 1) * c for k, c in enumerate(STIRLING))
 NEAR = 3.0
 Rational = tuple[tuple[float, ...], tuple[float, ...]]  # numerator and denominator, in powers of c
 
@@ -57,15 +60,38 @@ SLOPE_BRIEF: Rational = (
     ),
 )  # fmt: skip
 
+# the same for 0 ≤ c ≤ 2.6 of how the first of them falls from its value at 1, off by 1.1e-16
+BEND: Rational = (
+    (
+        0.10031730167435392, 0.30264144523980846, 0.3557532948426095, 0.20680839388946004, 0.062444080739424694,
+        0.009433764958186985, 0.00062668907088325, 1.3075300340834582e-05, 1.9901849432296576e-09,
+    ),
+    (
+        1.0, 3.556270627439762, 5.098735756259147, 3.788910057571587, 1.5645166568797972, 0.3582840398387984,
+        0.042954957675525526, 0.002351117333076331, 4.1875697049556674e-05,
+    ),
+)  # fmt: skip
 
-def _quotient(table: Rational, c: Array) -> Array:
+
+def quotient(table: Rational, c: Array) -> Array:
     return xp.polynomial(c, table[0]) / xp.polynomial(c, table[1])
+
+
+def bend(c: Array) -> Array:
+    """(k(1) − k(c))/(c − 1) > 0 of k(c) = rise(c)/(c − 1)² for 0 ≤ c ≤ 2.6."""
+    return quotient(BEND, c)
 
 
 def stirling(a: Array) -> Array:
     """μ(a), what log Γ(a) has beyond (a − ½) log a − a + ½ log 2π, for a ≥ 3.7."""
     x = 1.0 / a
     return x * xp.polynomial(x * x, STIRLING)
+
+
+def stirling_slope(x: Array) -> Array:
+    """−μ'(1/x)."""
+    z = x * x
+    return z * xp.polynomial(z, STIRLING_SLOPES)
 
 
 def _log_gamma_far(c: Array) -> Array:
@@ -80,23 +106,35 @@ def _rise_far(c: Array) -> Array:
 def _rise_slope_far(c: Array) -> Array:
     a = 1.0 + c
     x = 1.0 / a
-    z = x * x
-    odd = tuple((2 * k + 1) * c for k, c in enumerate(STIRLING))
-    return xp.log(a) - 0.5 * x - z * xp.polynomial(z, odd) - PSI_2
+    return xp.log(a) - 0.5 * x - stirling_slope(x) - PSI_2
 
 
 def rise(c: Array, r: Array, *, brief: bool = False) -> Array:
     """log Γ(1 + c) − (1 − γ) r for c ≥ 0 in float64, r = c − 1; to ten digits if ``brief``."""
-    near = r * r * _quotient(CURVE_BRIEF if brief else CURVE, c)
+    near = r * r * quotient(CURVE_BRIEF if brief else CURVE, c)
     return xp.replaced(near, c > NEAR, _rise_far, c)
 
 
-def log_gamma_from_rise(c: Array, r: Array, lift: Array) -> Array:
-    """log Γ(1 + c), to be exponentiated: for large c not by way of ``lift`` = rise(c), which rounds once more."""
-    return xp.replaced(PSI_2 * r + lift, c > NEAR, _log_gamma_far, c)
+def log_gamma_from_rise(c: Array, low: Array, r: Array, lift: Array) -> double.Pair:
+    """log Γ(1 + c + low) and what it loses, to be exponentiated, ``low`` an ulp of c or less and ``lift`` = rise(c).
+
+    For c > 3 it is a product of hundreds, and needs twice the digits.
+    """
+    near = PSI_2 * r + lift
+    return xp.replaced_each((near, 0.0 * near), c > NEAR, _log_gamma_far_pair, c, low)
+
+
+def _log_gamma_far_pair(c: Array, low: Array) -> double.Pair:
+    a, lost = double.plus(c, 1.0)
+    low = low + lost
+    log, log_low = double.log(a, low)
+    less, lost = double.plus(log, -1.0)
+    product, product_low = double.times(a - 0.5, less)
+    value, value_low = double.plus(product, REST + stirling(a))
+    return value, value_low + product_low + ((a - 0.5) * (lost + log_low) + low * less)
 
 
 def rise_slope(c: Array, r: Array, *, brief: bool = False) -> Array:
     """ψ(1 + c) − (1 − γ) for c ≥ 0 in float64, r = c − 1; to ten digits if ``brief``."""
-    near = r * _quotient(SLOPE_BRIEF if brief else SLOPE, c)
+    near = r * quotient(SLOPE_BRIEF if brief else SLOPE, c)
     return xp.replaced(near, c > NEAR, _rise_slope_far, c)

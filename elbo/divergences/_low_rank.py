@@ -9,7 +9,7 @@ from elbo.divergences._elementwise import transformed
 from elbo.divergences._kernels import itakura_saito, log_remainder
 
 
-def _low_rank_solution(gap: Tensor, factor: Tensor, diagonal: Tensor) -> tuple[Any, Any]:
+def low_rank_solution(gap: Tensor, factor: Tensor, diagonal: Tensor) -> tuple[Any, Any]:
     """(D + W Wᵀ)⁻¹ x = D⁻¹ (x − W c), and the c that minimises ‖D^−½ (x − W c)‖² + ‖c‖²."""
     x, scaled = gap.unsqueeze(-1), factor / diagonal.unsqueeze(-1)
     inner = factor.mT @ scaled
@@ -31,7 +31,7 @@ class _LowRankSquare(torch.autograd.Function):
 
     @staticmethod
     def forward(gap: Tensor, factor: Tensor, diagonal: Tensor) -> Any:
-        y, c = _low_rank_solution(gap, factor, diagonal)
+        y, c = low_rank_solution(gap, factor, diagonal)
         return (diagonal * y * y).sum(-1) + (c * c).sum(-1), y, c
 
     @staticmethod
@@ -44,7 +44,7 @@ class _LowRankSquare(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
         *inputs, y, c = ctx.saved_tensors
         if torch.is_grad_enabled():
-            y, c = _low_rank_solution(*inputs)
+            y, c = low_rank_solution(*inputs)
         slope = grad.unsqueeze(-1) * y
         return 2.0 * slope, -2.0 * slope.unsqueeze(-1) * c.unsqueeze(-2), -slope * y
 

@@ -54,6 +54,11 @@ def remainder_and_slope(x: Array) -> tuple[Array, Array]:
     return xp.where(small, value + steps, value), xp.where(small, slope + slopes, slope)
 
 
+def psi_less_log(x: Array) -> Array:
+    """ψ(x) − log x."""
+    return remainder_and_slope(x)[1] - 0.5 / x
+
+
 def remainder_curvature(x: Array) -> Array:
     """μ''(x)."""
     small = x < SHIFT

@@ -40,10 +40,11 @@ from torch.distributions import (
 from elbo._errors import InputTypeError, InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
+from elbo.divergences._by_logits import by_logits
 from elbo.divergences._elementwise import elementwise, holds_nan, transformed
 from elbo.divergences._kernels import lambda_of, log_quotient
 from elbo.divergences._registry import UnregisteredPairError, _check_kinds, kl
-from elbo.divergences.bernoulli import _same_count, by_logits, given
+from elbo.divergences.bernoulli import _same_count, given
 from elbo.divergences.categorical import by_logits as categorical_by_logits
 
 Slopes = tuple[Array | None, ...]

@@ -3,21 +3,20 @@
     KL[Bernoulli(q) ‖ Bernoulli(p)] = q log(q/p) + q̄ log(q̄/p̄) = q Φ(log(p/q)) + q̄ Φ(log(p̄/q̄)),      q̄ = 1 − q
 
 Both terms of the second form are non-negative, so nothing cancels. With probabilities the logarithms come from the
-one difference p − q, with logits from the one difference of the logits. The other three laws are a multiple of it.
+one difference p − q, with logits from the one difference of the logits (``_by_logits``). The other three laws are a
+multiple of it.
 """
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
 from torch import Tensor
-from torch.distributions import Bernoulli, Binomial, Distribution, Geometric, NegativeBinomial, Poisson
+from torch.distributions import Bernoulli, Binomial, Distribution, Geometric, NegativeBinomial
 
 from elbo._errors import InputValueError
-from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
+from elbo.divergences._by_logits import by_logits, geometric_by_logits, negative_by_logits
 from elbo.divergences._elementwise import elementwise, transformed
-from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio, phi_series, relative_entropy
+from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio
 from elbo.divergences._registry import register
 from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
 
@@ -61,109 +60,6 @@ def _negative_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
 by_probs = elementwise(_by_probs, _probs_slopes, "bernoulli_kl_by_probs", compiled="bernoulli_by_probs")
 geometric = elementwise(lambda q, p: _by_probs(q, p) / q, _geometric_slopes, "geometric_kl", compiled="geometric")
 negative_binomial = elementwise(lambda q, p: _by_probs(q, p) / (1.0 - q), _negative_slopes, "negative_binomial_kl")
-
-
-def _tails(x: Array) -> tuple[Array, Array, Array]:
-    """σ(x), σ(−x) and e^−|x|."""
-    decay = xp.exp(-abs(x))
-    large = 1.0 / (1.0 + decay)
-    small = decay * large
-    positive = x > 0.0
-    return xp.where(positive, large, small), xp.where(positive, small, large), decay
-
-
-def _by_logits(a: Array, b: Array) -> Array:
-    a, b = xp.where(a >= b, a, -a), xp.where(a >= b, b, -b)  # exchange success and failure so that q ≥ p
-    gap = xp.where(a == b, 0.0, a - b)
-    q, failure, decay_a = _tails(a)
-    p, other, decay_b = _tails(b)
-    fall = xp.expm1(-gap)
-    near = gap < 1.0
-    # up = log(p̄/q̄) and down = log(q/p), both ≥ 0: from the gap where it is small, else as differences of softplus
-    tail = xp.log1p(decay_a) - xp.log1p(decay_b)
-    up = xp.where(near, -xp.log1p(q * fall), xp.where(a > 0.0, a, 0.0) - xp.where(b > 0.0, b, 0.0) + tail)
-    down = xp.where(
-        near, xp.log1p(-failure * fall / (1.0 + fall)), xp.where(b < 0.0, -b, 0.0) - xp.where(a < 0.0, -a, 0.0) - tail
-    )
-    gain = xp.where(up <= 1.0, failure * phi_series(up), other - failure * (1.0 + xp.where(failure > 0.0, up, 0.0)))
-    loss = xp.where(down <= 1.0, q * phi_series(-down), p - q * (1.0 - xp.where(q > 0.0, down, 0.0)))
-    return gain + loss
-
-
-def _logits_slopes(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
-    if isinstance(a, Tensor):
-        weight = xp.sigmoid(a) * xp.sigmoid(-a)
-        return xp.where(weight == 0.0, weight, weight * (a - b)), sigmoid_difference(b, a)
-    q, failure, _ = _tails(a)
-    p, other, _ = _tails(b)
-    gap = a - b
-    weight = q * failure
-    size = -xp.expm1(-abs(gap))
-    difference = xp.where(gap > 0.0, -size * q * other, xp.where(gap < 0.0, size * p * failure, 0.0))
-    return xp.where(weight == 0.0, 0.0, weight * gap), difference
-
-
-def _by_logits_single(a: Array, b: Array) -> Array:
-    """From float32 logits in float64: the textbook form, with success and failure exchanged so that q ≤ ½.
-
-    Then its terms are of the size of q, and half of them is left at a gap of 1e-3; nearer, the Taylor series of three
-    terms has nine digits.
-    """
-    positive = a > 0.0
-    low, other = -abs(a), xp.where(positive, -b, b)
-    gap = other - low
-    decay = xp.exp(low)
-    q = decay / (1.0 + decay)
-    softplus = 0.5 * (other + abs(other)) + xp.log1p(xp.exp(-abs(other)))
-    value = (softplus - xp.log1p(decay)) - q * gap
-    value = xp.replaced(value, abs(gap) < 1e-3, _near_by_logits, q, gap)
-    if not isinstance(a, Tensor) and np.isfinite(value.sum()):
-        return value
-    return xp.where(abs(value) < math.inf, value, _by_logits(a, b))  # infinite logits
-
-
-def _near_by_logits(q: Array, gap: Array) -> Array:
-    failure = 1.0 - q
-    skew = failure - q
-    square = gap * gap
-    fourth = skew * skew - 2.0 * q * failure
-    return q * failure * square * (0.5 + gap * (skew * (1.0 / 6.0) + gap * fourth * (1.0 / 24.0)))
-
-
-def _logits_slopes_single(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
-    if isinstance(a, Tensor):
-        return _logits_slopes(a, b, needs)
-    sign = np.where(a > 0.0, -1.0, 1.0)
-    gap = a - b
-    low, other = np.exp(-np.abs(a)), sign * b
-    q = low / (1.0 + low)
-    decay = np.exp(-np.abs(other))
-    p = np.where(other > 0.0, 1.0, decay) / (1.0 + decay)  # exactly q at equality
-    weight = q * (1.0 - q)
-    product = weight * gap
-    if not np.isfinite(product.sum()):
-        product = np.where(weight == 0.0, 0.0, product)
-    return product, sign * (p - q)
-
-
-def _sigmoid_difference(a: Array, b: Array) -> Array:
-    high, low = xp.maximum(a, b), xp.minimum(a, b)
-    size = -xp.expm1(low - high) * xp.sigmoid(high) * xp.sigmoid(-low)
-    return xp.where(a == b, 0.0 * size, xp.where(a > b, size, -size))
-
-
-def _sigmoid_slopes(a: Array, b: Array, needs: Sequence[bool]) -> Slopes:
-    return xp.sigmoid(a) * xp.sigmoid(-a), -xp.sigmoid(b) * xp.sigmoid(-b)
-
-
-sigmoid_difference = elementwise(_sigmoid_difference, _sigmoid_slopes, "sigmoid_difference")
-by_logits = elementwise(
-    _by_logits,
-    _logits_slopes,
-    "bernoulli_kl_by_logits",
-    single=(_by_logits_single, _logits_slopes_single),
-    compiled="bernoulli_by_logits",
-)
 
 
 def bernoulli_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -> Tensor:
@@ -255,7 +151,7 @@ def _binomial_binomial(q: Binomial, p: Binomial) -> Tensor:
 @register(Geometric, Geometric, formula="KL[Bernoulli(q) ‖ Bernoulli(p)] / q", accuracy=8, note=MIXED, source=SOURCE)
 def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
     if given(q) == given(p) == "logits":
-        return by_logits(q.logits, p.logits) / q.probs
+        return geometric_by_logits(q.logits, p.logits)
     return geometric(q.probs, p.probs)
 
 
@@ -271,36 +167,5 @@ def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
 def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
     _same_count(q, p)
     if given(q) == given(p) == "logits":
-        return q.total_count * (by_logits(q.logits, p.logits) * (1.0 + q.logits.exp()))
+        return q.total_count * negative_by_logits(q.logits, p.logits)
     return q.total_count * negative_binomial(q.probs, p.probs)
-
-
-@register(
-    Poisson,
-    Poisson,
-    formula="λ₁ log(λ₁/λ₂) − λ₁ + λ₂",
-    conditions="inf if λ₂ = 0 < λ₁; λ₂ if λ₁ = 0",
-    accuracy=8,
-    source="Nielsen and Garcia 2009, arXiv 0911.4863",
-)
-def _poisson_poisson(q: Poisson, p: Poisson) -> Tensor:
-    return relative_entropy(q.rate, p.rate)
-
-
-@register(
-    Bernoulli,
-    Poisson,
-    formula="q log q + (1−q) log(1−q) − q log λ + λ",
-    accuracy=8,
-    source="any textbook",
-    note="the terms do not cancel: the minimum over λ is (1−q) log(1−q) + q ≥ 0",
-)
-def _bernoulli_poisson(q: Bernoulli, p: Poisson) -> Tensor:
-    # q log(q/λ) − q + λ, and the rest q̄ log q̄ + q = q̄ log q̄ − q̄ + 1
-    if given(q) == "logits":
-        import torch
-
-        failure = torch.sigmoid(-q.logits)
-        return relative_entropy(torch.sigmoid(q.logits), p.rate) + relative_entropy(failure, torch.ones_like(failure))
-    failure = 1.0 - q.probs
-    return relative_entropy(q.probs, p.rate) + relative_entropy(failure, failure.new_ones(()))

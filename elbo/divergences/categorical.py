@@ -54,14 +54,17 @@ def _at_likeliest(a: Array, d: Array) -> Array:
 def _log_ratios(a: Array, b: Array) -> tuple[Array, Array, Array]:
     """q, p and log(p/q) from logits; 0 where q and p are both 0."""
     q, log_q, sum_a = _softmax(a)
-    p, log_p, _ = _softmax(b)
+    p, log_p, sum_b = _softmax(b)
     absent = q == 0.0
     d = xp.where(absent, 0.0, b - a)
     low = xp.where(absent, 0.0, _rounding(b, a, d))
     # counted from the likeliest outcome, whose own log(p/q), which may be tiny, is −log1p(a sum of small terms)
     centre = _at_likeliest(a, d)
     d = (d - centre) + _from_likeliest(a, low)
-    shift = xp.row_sum(xp.where(absent, xp.exp(b - sum_a - centre), q * xp.expm1(d)))
+    # q e^d of a large d would feel the rounding of d: it is p but for what the likeliest outcome has of its sum
+    scale = xp.exp((sum_b - _at_likeliest(a, b)) - (sum_a - xp.row_max(a)))
+    grown = xp.where(d <= 1.0, q * xp.expm1(xp.where(d <= 1.0, d, 1.0)), p * scale - q)
+    shift = xp.row_sum(xp.where(absent, xp.exp(b - sum_a - centre), grown))
     y = xp.where(abs(shift) < 1.0, d - xp.log1p(shift), log_p - log_q)
     return q, p, xp.where(absent, 0.0, y)
 

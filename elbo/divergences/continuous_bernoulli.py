@@ -179,17 +179,3 @@ def _from_beta(q: Beta, p: ContinuousBernoulli) -> Tensor:
     eta = log_odds(p)
     excess = 0.5 * (q.concentration1 - q.concentration0) / (q.concentration1 + q.concentration0)  # of the mean over ½
     return beta_to_uniform(q) + _from_unit(p) - eta * excess
-
-
-@register(
-    Uniform,
-    ContinuousBernoulli,
-    formula="−log(h − l) + A(η) − η (h + l)/2",
-    conditions="inf unless 0 ≤ l and h ≤ 1",
-    accuracy=8,
-    source=SOURCE,
-)
-def _from_uniform(q: Uniform, p: ContinuousBernoulli) -> Tensor:
-    eta = log_odds(p)
-    value = _from_unit(p) - eta * 0.5 * ((q.high - 1.0) + q.low) - torch.log(q.high - q.low)
-    return value.masked_fill((q.low < 0) | (q.high > 1), float("inf"))

@@ -16,7 +16,7 @@ from torch.distributions import Beta, Dirichlet, Exponential, Gamma, InverseGamm
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._kernels import itakura_saito, itakura_saito_of
+from elbo.divergences._kernels import itakura_saito, itakura_saito_of, log_of
 from elbo.divergences._products import product_difference, rounding_error
 from elbo.divergences._registry import register
 from elbo.divergences._rowwise import rowwise
@@ -96,13 +96,9 @@ def _beta_slopes(a1: Array, b1: Array, a2: Array, b2: Array, needs: Sequence[boo
     return (
         w / (total1 * a1) - da * curvature(a1) + common_q,
         -w / (total1 * b1) - db * curvature(b1) + common_q,
-        slope_difference(a1, a2, da) - common_p - _log(w / (total1 * a2), a1 * total2 / (total1 * a2)),
-        slope_difference(b1, b2, db) - common_p - _log(-w / (total1 * b2), b1 * total2 / (total1 * b2)),
+        slope_difference(a1, a2, da) - common_p - log_of(w / (total1 * a2), a1 * total2 / (total1 * a2)),
+        slope_difference(b1, b2, db) - common_p - log_of(-w / (total1 * b2), b1 * total2 / (total1 * b2)),
     )
-
-
-def _log(d: Array, ratio: Array) -> Array:
-    return xp.where(d < -0.5, xp.log(ratio), xp.log1p(d))
 
 
 beta_kl = elementwise(_beta, _beta_slopes, "beta_kl", double=True, width=4, compiled="beta_laws")
@@ -139,7 +135,7 @@ def _dirichlet_slopes(q: Array, p: Array, needs: Sequence[bool]) -> Slopes:
     drift = xp.row_sum(d)
     e, share = _shares(q, p, total_q, total_p)
     by_q = e * p / q - d * curvature(q) + drift * curvature(total_q) if needs[0] else None
-    log = _log(e, share)
+    log = log_of(e, share)
     by_p = slope_difference(q, p, d) - slope_difference(total_q, total_p, drift) - log if needs[1] else None
     return by_q, by_p
 

@@ -18,7 +18,7 @@ from elbo._errors import InputTypeError, InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise, holds_nan, transformed
-from elbo.divergences._kernels import log_remainder_brief, log_remainder_wide, phi
+from elbo.divergences._kernels import growth_of, log_remainder_brief, log_remainder_wide, phi
 from elbo.divergences._registry import register
 
 SMALLEST = 1e-290  # of a ratio: below it the quotient loses digits, and then vanishes
@@ -92,8 +92,7 @@ def _log_variance_slopes(m1: Array, y1: Array, m2: Array, y2: Array, needs: Sequ
     difference = m1 - m2
     mean = difference * xp.exp(-y2)
     y = y1 - y2
-    growth = xp.expm1(y)
-    spread = 0.5 * (growth + _rounding(y1, y2, y) * (growth + 1.0))
+    spread = 0.5 * growth_of(y, _rounding(y1, y2, y))
     return mean, spread, -mean, -(spread + 0.5 * difference * mean)
 
 

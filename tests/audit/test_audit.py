@@ -13,7 +13,7 @@ from torch.distributions import kl_divergence
 
 import elbo.audit._audit
 from elbo._errors import InputTypeError, InputValueError
-from elbo.audit import AuditReport, audit
+from elbo.audit import AuditReport, _page, audit
 from elbo.audit._command import audit_command
 
 
@@ -62,6 +62,50 @@ def test_cancellation_loses_two_digits_for_each_digit_of_closeness(of_torch):
     errors = of_torch.of("Normal", "Normal").by_distance["float64"]
     assert errors[1e-6] > 1e-6
     assert errors[1e-1] < 1e-12
+
+
+def test_more_parameters_can_be_tried_and_find_no_less():
+    few, many = (audit(only="Gamma ‖ Gamma", times=times).of("Gamma", "Gamma") for times in (1, 4))
+    assert many.cases > 3 * few.cases
+    assert many.worst["float64"] >= few.worst["float64"] / 100
+    with pytest.raises(InputValueError, match="times is 0"):
+        audit(times=0)
+
+
+def test_the_page_has_a_row_and_a_section_for_each_pair(tmp_path):
+    picture, page = _page.write(tmp_path, only="Poisson")
+    text = page.read_text()
+    ElementTree.fromstring(picture.read_text())
+    row = next(line for line in text.splitlines() if line.startswith("| Poisson ‖ Poisson |"))
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert float(cells[0]) <= 8 < float(cells[4])
+    assert cells[-1] == "wrong"
+    assert "### Bernoulli ‖ Poisson" in text
+    assert "by their supports: Poisson ‖ Bernoulli, Poisson ‖ Binomial" in text
+
+
+def test_an_interrupt_keeps_what_was_judged():
+    def stop(name):
+        if name == "Exponential ‖ Exponential":
+            raise KeyboardInterrupt
+
+    report = audit(only="Exponential", progress=stop)
+    assert report.interrupted
+    assert report.pairs
+    assert not report
+    assert "interrupted" in str(report)
+    assert report.to_dict()["interrupted"]
+
+
+def test_two_targets_stand_in_one_table(capsys):
+    assert audit_command("torch.distributions", only="Poisson ‖ Poisson", beside="elbo") == 1
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if line.startswith("Poisson ‖ Poisson"))
+    cells = row.split("Poisson ‖ Poisson")[1].split()
+    assert cells[-2:] == ["wrong", "right"]
+    assert float(cells[1]) < 8 < float(cells[0])
+    assert "A is torch.distributions" in shown
+    assert "B is elbo" in shown
 
 
 def test_any_function_can_be_given():

@@ -57,8 +57,7 @@ def test_values_keep_their_digits_over_the_whole_domain(q, p, allowed):
             continue
         seen += 1
         error = float(abs(mp.mpf(value) - case.reference) / case.reference) / EPS
-        grown = max(0.0, float(mp.log(case.reference))) if p == "Gumbel" else 0.0  # as of any e^u whose u is rounded
-        if not error <= allowed + grown:
+        if not error <= allowed:
             bad.append((error, case))
     assert seen > 100
     assert not bad, max(bad, key=lambda row: row[0])
@@ -127,7 +126,7 @@ MATCHED = [
     ("Beta", "Exponential", beta_and_exponential, 16),
     ("Beta", "Normal", beta_and_normal, 16),
     ("Gamma", "Normal", gamma_and_normal, 8),
-    ("Gamma", "Gumbel", gamma_and_gumbel, 16),
+    ("Gamma", "Gumbel", gamma_and_gumbel, 8),
     ("Beta", "Gamma", beta_and_gamma, 1e4),  # 3e3 measured: of the size of b²/a² (see its note)
 ]
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from built_kernels import needed
 from mpmath import mp, mpf
 
 from elbo.divergences import _rowwise
@@ -11,9 +12,7 @@ from elbo.divergences.categorical import _by_logits, _by_weights, _logits_slopes
 from elbo.divergences.gamma import _dirichlet, _dirichlet_slopes, dirichlet_kl
 from elbo.evidence import generator
 
-pytestmark = pytest.mark.skipif(
-    _rowwise._native_rows is None, reason="the kernels were not compiled here: no C compiler, or no fused multiply-add"
-)
+pytestmark = needed(_rowwise._native_rows)
 mp.dps = 60
 F64 = torch.float64
 SHAPES = [(1,), (2,), (5, 10), (15, 3), (16, 3), (17, 3), (40, 2, 7), (3, 256), (2, 257)]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from built_kernels import REASON, buildable
 from mpmath import mp, mpf
 
 from elbo.divergences import _compiled, gaussian, kl
@@ -20,8 +21,10 @@ def way(request, monkeypatch):
     if request.param == "formula":
         monkeypatch.setattr(_compiled.Kernel, "value", lambda *_: False)
         monkeypatch.setattr(_compiled.Kernel, "products", lambda *_: False)
-    elif _compiled.kernel("normal_by_std") is None:
-        pytest.skip("the kernels were not compiled here: no C compiler, or no fused multiply-add")
+    elif not buildable():
+        pytest.skip(REASON)
+    else:
+        assert _compiled.kernel("normal_by_std") is not None
 
 
 def sample(kind: str, count: int, dtype: torch.dtype) -> list[torch.Tensor]:
@@ -123,3 +126,10 @@ def test_a_ratio_that_underflows_leaves_its_logarithm(a, b, way):
         (gaussian.by_std, (ratio**2 - 1) / 2 - mp.log(ratio)),
     ):
         assert abs(mpf(form(zero, q, zero, p).item()) - want) <= 2 * want * torch.finfo(torch.float64).eps
+
+
+def test_the_gradient_by_log_variances_is_infinite_where_the_value_is(way):
+    leaves = [torch.tensor([x], dtype=torch.float64, requires_grad=True) for x in (0.1, 800.0, 0.2, 0.3)]
+    value = gaussian.by_log_variance(*leaves)
+    slopes = torch.autograd.grad(value.sum(), leaves)
+    assert value.item() == slopes[1].item() == -slopes[3].item() == math.inf

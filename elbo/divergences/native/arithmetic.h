@@ -126,3 +126,25 @@ INLINE double log_one_plus(double x) {
     double sum = 1.0 + x;
     return natural_log(sum) + (x - (sum - 1.0)) / sum;
 }
+
+#define ROOT_2PI 2.5066282746310002
+
+/* a number, and what it has lost, relative to it */
+struct carried {
+    double value, lost;
+};
+
+INLINE struct carried carried_times(struct carried x, struct carried y) {
+    double product = x.value * y.value;
+    return (struct carried){product, (x.lost + y.lost) + lost_by_times(x.value, y.value, product) / product};
+}
+
+INLINE struct carried carried_over(struct carried x, struct carried y) {
+    double quotient = x.value / y.value;
+    return (struct carried){quotient, (x.lost - y.lost) + fma(-quotient, y.value, x.value) / x.value};
+}
+
+INLINE struct carried carried_root(struct carried x) {
+    double root = sqrt(x.value);
+    return (struct carried){root, 0.5 * (x.lost + fma(-root, root, x.value) / x.value)};
+}

@@ -1,6 +1,7 @@
 /* The formulas: one element in, one out, without a branch. `fine` says whether rounding is all that can go wrong. */
 
 #define AMONG(x, low, high) (((x) >= (low)) & ((x) <= (high)))
+#define MODEST(y) AMONG(y, -600.0, 600.0) /* exponents */
 
 /* KL[N(m1, s1) || N(m2, s2)]
 
@@ -113,7 +114,7 @@ INLINE void bernoulli_by_probs_slopes(double q, double p, double *by, int *fine)
        up = log((1 - p)/(1 - q)) = -log1p(q expm1(-gap)),   down = log(q/p),   both >= 0,
        KL = (1 - q) phi(up) + q phi(-down),   phi(y) = e^y - 1 - y. */
 INLINE double bernoulli_by_logits(double a, double b, int *fine) {
-    *fine = AMONG(a, -600.0, 600.0) & AMONG(b, -600.0, 600.0);
+    *fine = MODEST(a) & MODEST(b);
     double sign = a >= b ? 1.0 : -1.0;
     a *= sign;
     b *= sign;
@@ -133,8 +134,20 @@ INLINE double bernoulli_by_logits(double a, double b, int *fine) {
     return gain + loss;
 }
 
+/* the same of float32 numbers, of which nine digits are wanted: q log(q/p) + ... as log((1 + e^b)/(1 + e^a)) - q (b - a),
+   success and failure exchanged so that q <= 1/2, and by its Taylor series where they nearly agree */
+INLINE double bernoulli_by_logits_brief(double a, double b, int *fine) {
+    double low = -fabs(a), other = a > 0.0 ? -b : b, gap = other - low;
+    double decay = exponential(low), fall = exponential(-fabs(other)), failure = 1.0 / (1.0 + decay), q = decay * failure;
+    double far = (other > 0.0 ? other : 0.0) + log_one_plus((fall - decay) * failure) - q * gap;
+    double skew = failure - q, fourth = skew * skew - 2.0 * q * failure;
+    double near = q * failure * gap * gap * (0.5 + gap * (skew * (1.0 / 6.0) + gap * fourth * (1.0 / 24.0)));
+    *fine = MODEST(a) & MODEST(b);
+    return fabs(gap) < 1e-3 ? near : far;
+}
+
 INLINE void bernoulli_by_logits_slopes(double a, double b, double *by, int *fine) {
-    *fine = AMONG(a, -600.0, 600.0) & AMONG(b, -600.0, 600.0);
+    *fine = MODEST(a) & MODEST(b);
     double gap = a - b, decay_a = exponential(-fabs(a)), decay_b = exponential(-fabs(b));
     double large_a = 1.0 / (1.0 + decay_a), large_b = 1.0 / (1.0 + decay_b);
     double q = a > 0.0 ? large_a : decay_a * large_a, failure = a > 0.0 ? decay_a * large_a : large_a;
@@ -142,6 +155,40 @@ INLINE void bernoulli_by_logits_slopes(double a, double b, double *by, int *fine
     double size = -exp_minus_one(-fabs(gap));
     by[0] = q * failure * gap;
     by[1] = gap > 0.0 ? -size * q * other : size * p * failure;
+}
+
+/* the KL of one trial over 1 - q, and over q: 1/(1 - q) = 1 + e^a */
+INLINE double over_failure(double a) {
+    double decay = exponential(-fabs(a));
+    return (1.0 + decay) / (a > 0.0 ? decay : 1.0);
+}
+
+INLINE double negative_by_logits(double a, double b, int *fine) { return bernoulli_by_logits(a, b, fine) * over_failure(a); }
+
+INLINE double negative_by_logits_brief(double a, double b, int *fine) {
+    return bernoulli_by_logits_brief(a, b, fine) * over_failure(a);
+}
+
+/* e^a log(q/p) and (p - q)/(1 - q) */
+INLINE void negative_by_logits_slopes(double a, double b, double *by, int *fine) {
+    double gap = a - b, decay_a = exponential(-fabs(a)), decay_b = exponential(-fabs(b)), sum = 1.0 + decay_a;
+    double failure = (a > 0.0 ? decay_a : 1.0) / sum, q = (a > 0.0 ? 1.0 : decay_a) / sum;
+    double rise = exp_minus_one(fabs(gap) < 1.0 ? gap : 0.0);
+    double tails = log_quotient(1.0 + decay_b, sum, decay_b - decay_a);
+    double log = fabs(gap) < 1.0 ? log_one_plus(failure * rise) : (b < 0.0 ? -b : 0.0) - (a < 0.0 ? -a : 0.0) + tails;
+    bernoulli_by_logits_slopes(a, b, by, fine);
+    by[0] = q / failure * log;
+    by[1] /= failure;
+}
+
+INLINE double geometric_by_logits(double a, double b, int *fine) { return negative_by_logits(-a, -b, fine); }
+
+INLINE double geometric_by_logits_brief(double a, double b, int *fine) { return negative_by_logits_brief(-a, -b, fine); }
+
+INLINE void geometric_by_logits_slopes(double a, double b, double *by, int *fine) {
+    negative_by_logits_slopes(-a, -b, by, fine);
+    by[0] = -by[0];
+    by[1] = -by[1];
 }
 
 /* b1/b2 - 1 - log(b1/b2) + (b1/b2) phi(-|m1 - m2|/b1) */

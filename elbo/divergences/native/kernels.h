@@ -32,7 +32,8 @@
             double by[count];                                                                           \
             slopes(INPUTS(x, i), by, &fine);                                                            \
             beyond |= !fine;                                                                           \
-            for (int j = 0; j < count; j++) out[j][i] = (real)(fine ? g[i] * by[j] : NAN);              \
+            double factor = fine ? g[i] : NAN; /* not a branch around all of the above */               \
+            for (int j = 0; j < count; j++) out[j][i] = (real)(factor * by[j]);                         \
         }                                                                                               \
         return !beyond;                                                                                 \
     }
@@ -51,7 +52,9 @@ LOOPS(pareto, pareto, FOUR, 4)
 LOOPS(relative_entropy, relative_entropy, TWO, 2)
 LOOPS(itakura_saito, itakura_saito, TWO, 2)
 LOOPS(bernoulli_by_probs, bernoulli_by_probs, TWO, 2)
-LOOPS(bernoulli_by_logits, bernoulli_by_logits, TWO, 2)
+LOOPS(bernoulli_by_logits, bernoulli_by_logits_brief, TWO, 2)
+LOOPS(negative_by_logits, negative_by_logits_brief, TWO, 2)
+LOOPS(geometric_by_logits, geometric_by_logits_brief, TWO, 2)
 LOOPS(geometric, geometric, TWO, 2)
 LOOPS(bregman, bregman, THREE, 3)
 LOOPS(slope_difference, slope_difference, THREE, 3)
@@ -60,10 +63,31 @@ LOOPS(beta_laws, beta_laws, FOUR, 4)
 LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
 LOOPS(gumbel, gumbel, FOUR, 4)
 LOOPS(weibull, weibull, FOUR, 4)
+LOOPS(lognormal_gamma, lognormal_gamma, FOUR, 4)
+LOOPS(laplace_normal, laplace_normal, FOUR, 4)
+LOOPS(exponential_normal, exponential_normal, THREE, 3)
+LOOPS(gumbel_normal, gumbel_normal, FOUR, 4)
+LOOPS(normal_gumbel, normal_gumbel, FOUR, 4)
+LOOPS(exponential_gumbel, exponential_gumbel_brief, THREE, 3)
+LOOPS(gamma_gumbel, gamma_gumbel, FOUR, 4)
 LOOPS(tilted, tilted, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
 LOOPS(beta_gamma, beta_gamma, FOUR, 4)
+LOOPS(uniform, uniform, FOUR, 4)
+LOOPS(uniform_exponential, uniform_exponential, THREE, 3)
+LOOPS(uniform_normal, uniform_normal, FOUR, 4)
+LOOPS(uniform_pareto, uniform_pareto, FOUR, 4)
+LOOPS(uniform_gumbel, uniform_gumbel, FOUR, 4)
+LOOPS(uniform_tilted, uniform_tilted, THREE, 3)
+LOOPS(uniform_tilted_by_probs, uniform_tilted_by_probs, THREE, 3)
+LOOPS(uniform_gamma, uniform_gamma, FOUR, 4)
+LOOPS(uniform_beta, uniform_beta, FOUR, 4)
+LOOPS(pareto_exponential, pareto_exponential, THREE, 3)
+LOOPS(pareto_gamma, pareto_gamma, FOUR, 4)
+LOOPS(pareto_normal, pareto_normal, FOUR, 4)
+LOOPS(bernoulli_poisson_by_probs, bernoulli_poisson_by_probs, TWO, 2)
+LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
 /* the derivative of the curvature is left to Python */
@@ -85,6 +109,8 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(itakura_saito, 2),
     ENTRY(bernoulli_by_probs, 2),
     ENTRY(bernoulli_by_logits, 2),
+    ENTRY(negative_by_logits, 2),
+    ENTRY(geometric_by_logits, 2),
     ENTRY(geometric, 2),
     ENTRY(bregman, 3),
     ENTRY(slope_difference, 3),
@@ -93,10 +119,31 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(exponential_gamma, 3),
     ENTRY(gumbel, 4),
     ENTRY(weibull, 4),
+    ENTRY(lognormal_gamma, 4),
+    ENTRY(laplace_normal, 4),
+    ENTRY(exponential_normal, 3),
+    ENTRY(gumbel_normal, 4),
+    ENTRY(normal_gumbel, 4),
+    ENTRY(exponential_gumbel, 3),
+    ENTRY(gamma_gumbel, 4),
     ENTRY(tilted, 2),
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),
     ENTRY(beta_gamma, 4),
+    ENTRY(uniform, 4),
+    ENTRY(uniform_exponential, 3),
+    ENTRY(uniform_normal, 4),
+    ENTRY(uniform_pareto, 4),
+    ENTRY(uniform_gumbel, 4),
+    ENTRY(uniform_tilted, 3),
+    ENTRY(uniform_tilted_by_probs, 3),
+    ENTRY(uniform_gamma, 4),
+    ENTRY(uniform_beta, 4),
+    ENTRY(pareto_exponential, 3),
+    ENTRY(pareto_gamma, 4),
+    ENTRY(pareto_normal, 4),
+    ENTRY(bernoulli_poisson_by_probs, 2),
+    ENTRY(bernoulli_poisson_by_logits, 2),
     ENTRY(log_gamma, 1),
     ENTRY(digamma, 1),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},

@@ -46,6 +46,7 @@ INLINE double rise_slope_curve(double c) {
 #define PSI_2 0.42278433509846713 /* 1 - gamma */
 #define EULER 0.5772156649015329
 #define HALF_LOG_2PI 0.9189385332046727
+#define REST 0.4189385332046727 /* log(2 pi)/2 - 1/2, a digit better than that difference */
 #define LARGE 3.0
 
 /* what log Gamma(a) has beyond (a - 1/2) log a - a + log(2 pi)/2, for a = 1/x >= 3.7, and minus its derivative by a */
@@ -75,7 +76,7 @@ INLINE double rise_slope(double c, double r) {
 /* c lambda(e/c) + K(c), lambda(d) = d - log(1 + d), e = t - c, t = b2/b1,
    K(c) = log Gamma(c) - c log c + c - 1 + gamma (c - 1) */
 INLINE double exponential_gamma(double b1, double c, double b2, int *fine) {
-    double r = c - 1.0, d = ((b2 - b1) / b1 - r) / c, ratio = b2 / (b1 * c);
+    double low, t = over(b2, 0.0, b1, &low), r = c - 1.0, d = ((t - c) + low) / c, ratio = t / c;
     double s = d / (2.0 + d), q = s * s;
     double spread = q <= WIDE ? s * (d + q * artanh_tail(q)) : d - natural_log(ratio);
     double total = 2.0 + r, u = r / total, v = u * u, log_c = natural_log(c);
@@ -88,68 +89,94 @@ INLINE double exponential_gamma(double b1, double c, double b2, int *fine) {
 }
 
 INLINE void exponential_gamma_slopes(double b1, double c, double b2, double *by, int *fine) {
-    double r = c - 1.0, step = b2 - b1, e = step / b1 - r;
+    double low, t = over(b2, 0.0, b1, &low), r = c - 1.0, e = (t - c) + low, x = 1.0 / (1.0 + c), u = 1.0 / c;
+    double near = r * rise_slope_curve(c <= LARGE ? c : LARGE) + r / c - log_quotient(b2, b1, b2 - b1);
+    double far = (EULER - (remainder_of(u, 1.0 + u) + (0.5 * x + stirling_slope(x)))) - log_of(e / c, t / c);
     *fine = AMONG(b1, 1e-90, 1e90) & AMONG(b2, 1e-90, 1e90) & AMONG(c, 1e-90, 1e90);
     by[0] = -e / b1;
-    by[1] = rise_slope(c, r) + r / c - log_quotient(b2, b1, step);
+    by[1] = c <= LARGE ? near : far;
     by[2] = e / b2;
 }
 
-/* log Gamma(1 + rho), r = rho - 1, and its excess over the tangent */
-INLINE double log_gamma_next(double ratio, double r, double *lift) {
-    double a = 1.0 + ratio, near = r * r * rise_curve(ratio <= LARGE ? ratio : LARGE);
-    double far = (a - 0.5) * (natural_log(a) - 1.0) + (HALF_LOG_2PI - 0.5 + stirling_tail(1.0 / a));
+/* log Gamma(1 + rho + more), r = rho - 1, and its excess over the tangent */
+INLINE double log_gamma_next(double ratio, double more, double r, double *low, double *lift) {
+    double near = r * r * rise_curve(ratio <= LARGE ? ratio : LARGE), tangent = fma(PSI_2, r, near);
+    double lost, log_lost, less_lost, product_lost, far_lost, a = plus(ratio, 1.0, &lost);
+    lost += more;
+    double log_a = log_pair(a, lost, &log_lost), less = plus(log_a, -1.0, &less_lost);
+    double product = times(a - 0.5, less, &product_lost);
+    double far = plus(product, REST + stirling_tail(1.0 / a), &far_lost);
+    far_lost += product_lost + fma(a - 0.5, less_lost + log_lost, lost * less);
     *lift = ratio <= LARGE ? near : far - PSI_2 * r;
-    return ratio <= LARGE ? fma(PSI_2, r, near) : far;
+    *low = ratio <= LARGE ? 0.0 : far_lost;
+    return ratio <= LARGE ? tangent : far;
 }
 
-#define MODEST(y) AMONG(y, -600.0, 600.0)
-
-/* phi(y) + {log Gamma(rho) + gamma (rho - 1)}, y = gap + log Gamma(1 + rho), and its derivatives by rho and the gap */
-INLINE double log_gamma_excess(double ratio, double r, double gap, int *fine) {
-    double lift, y = gap + log_gamma_next(ratio, r, &lift), bounded = MODEST(y) ? y : 0.0;
-    int near = fabs(y) <= 1.0;
-    double growth = near ? phi_series(near ? y : 0.0) : exp_minus_one(bounded) - y;
-    *fine = AMONG(ratio, 1e-90, 1e90) & MODEST(y);
-    return growth + (lift + remainder_of(r, ratio));
+/* y = gap + log Gamma(1 + rho), whose terms all but cancel where e^y is not large: each is a pair of numbers */
+INLINE double excess_exponent(double ratio, double ratio_low, double r, double gap, double gap_low, double *low,
+                              double *lift) {
+    double log_gamma_low, lost, log_gamma = log_gamma_next(ratio, ratio_low, r, &log_gamma_low, lift);
+    double y = plus(gap, log_gamma, &lost);
+    *low = lost + (gap_low + log_gamma_low);
+    return rounded(y, low);
 }
 
-INLINE double excess_slopes(double ratio, double r, double gap, double *by_gap, int *fine) {
-    double lift, y = gap + log_gamma_next(ratio, r, &lift), slope = rise_slope(ratio, r);
-    *fine = AMONG(ratio, 1e-90, 1e90) & MODEST(y);
-    *by_gap = exp_minus_one(MODEST(y) ? y : 0.0);
+/* phi(y) + {log Gamma(rho) + gamma (rho - 1)}, and its derivatives by rho and the gap */
+INLINE double log_gamma_excess(double ratio, double ratio_low, double r, double gap, double gap_low, int *fine) {
+    double lift, low, y = excess_exponent(ratio, ratio_low, r, gap, gap_low, &low, &lift);
+    *fine = AMONG(ratio, 1e-90, 1e90) & (y <= HIGHEST);
+    return phi(y, low) + (lift + remainder_of(r, ratio));
+}
+
+INLINE double excess_slopes(double ratio, double ratio_low, double r, double gap, double gap_low, double *by_gap,
+                            int *fine) {
+    double lift, low, y = excess_exponent(ratio, ratio_low, r, gap, gap_low, &low, &lift), slope = rise_slope(ratio, r);
+    *fine = AMONG(ratio, 1e-90, 1e90) & (y <= HIGHEST);
+    *by_gap = growth_of(y, low);
     return (PSI_2 + slope) * *by_gap + (slope + r / ratio);
 }
 
 /* Gumbel laws: rho = b1/b2, gap = (m2 - m1)/b2 */
 INLINE double gumbel(double m1, double u, double m2, double v, int *fine) {
     int within = COMMON(u) & COMMON(v);
-    double value = log_gamma_excess(u / v, (u - v) / v, (m2 - m1) / v, fine);
+    double lost, ratio_low, gap_low, d = plus(m2, -m1, &lost), ratio = over(u, 0.0, v, &ratio_low);
+    double gap = over(d, lost, v, &gap_low), value = log_gamma_excess(ratio, ratio_low, (u - v) / v, gap, gap_low, fine);
     *fine &= within;
     return value;
 }
 
 INLINE void gumbel_slopes(double m1, double u, double m2, double v, double *by, int *fine) {
-    double inverse = 1.0 / v, ratio = u * inverse, gap = (m2 - m1) * inverse, growth;
-    double by_ratio = excess_slopes(ratio, (u - v) * inverse, gap, &growth, fine);
+    double lost, ratio_low, gap_low, d = plus(m2, -m1, &lost), ratio = over(u, 0.0, v, &ratio_low), growth;
+    double gap = over(d, lost, v, &gap_low);
+    double by_ratio = excess_slopes(ratio, ratio_low, (u - v) / v, gap, gap_low, &growth, fine);
     *fine &= COMMON(u) & COMMON(v);
-    by[2] = growth * inverse;
+    by[2] = growth / v;
     by[0] = -by[2];
-    by[1] = by_ratio * inverse;
+    by[1] = by_ratio / v;
     by[3] = -(by[1] * ratio + by[2] * gap);
 }
 
 /* Weibull laws: rho = k2/k1, gap = k2 log(l1/l2) */
+INLINE double log_scales(double l1, double l2, double k, double *gap, double *gap_low) {
+    double scale_low, log_low, scale = over(l1, 0.0, l2, &scale_low), log = log_pair(scale, scale_low, &log_low);
+    *gap = times(k, log, gap_low);
+    *gap_low = fma(k, log_low, *gap_low);
+    return log;
+}
+
 INLINE double weibull(double k1, double l1, double k2, double l2, int *fine) {
     int within = COMMON(k1) & COMMON(k2) & COMMON(l1) & COMMON(l2);
-    double value = log_gamma_excess(k2 / k1, (k2 - k1) / k1, k2 * log_quotient(l1, l2, l1 - l2), fine);
+    double gap, gap_low, ratio_low, ratio = over(k2, 0.0, k1, &ratio_low);
+    log_scales(l1, l2, k2, &gap, &gap_low);
+    double value = log_gamma_excess(ratio, ratio_low, (k2 - k1) / k1, gap, gap_low, fine);
     *fine &= within;
     return value;
 }
 
 INLINE void weibull_slopes(double k1, double l1, double k2, double l2, double *by, int *fine) {
-    double inverse = 1.0 / k1, ratio = k2 * inverse, log = log_quotient(l1, l2, l1 - l2), growth;
-    double by_ratio = excess_slopes(ratio, (k2 - k1) * inverse, k2 * log, &growth, fine) * inverse;
+    double gap, gap_low, ratio_low, growth, ratio = over(k2, 0.0, k1, &ratio_low);
+    double log = log_scales(l1, l2, k2, &gap, &gap_low);
+    double by_ratio = excess_slopes(ratio, ratio_low, (k2 - k1) / k1, gap, gap_low, &growth, fine) / k1;
     *fine &= COMMON(k1) & COMMON(k2) & COMMON(l1) & COMMON(l2);
     by[0] = -by_ratio * ratio;
     by[1] = growth * k2 / l1;

@@ -6,10 +6,18 @@
 #include <Python.h>
 
 #include "arithmetic.h"
+#include "double_double.h"
 #include "formulas.h"
 #include "log_gamma.h"
 #include "tilting.h"
 #include "moments.h"
+#include "uniform.h"
+#include "uniform_shapes.h"
+#include "pareto.h"
+#include "poisson.h"
+#include "to_gumbel.h"
+#include "to_gamma.h"
+#include "to_normal.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */

@@ -18,12 +18,12 @@ struct NAMED(tile) {
    logits, counted from the likeliest outcome, less log1p(sum q (e^d - 1)). */
 TARGET static void NAMED(logits)(struct NAMED(tile) *t, long n) {
     double top_a[LANES], top_b[LANES], low_a[LANES], low_b[LANES], sum_a[LANES], sum_b[LANES], centre[LANES];
-    double rest[LANES], shift[LANES], widest[LANES], norm[LANES], log_a[LANES], log_b[LANES];
+    double rest[LANES], shift[LANES], widest[LANES], norm[LANES], log_a[LANES], log_b[LANES], likeliest[LANES], scale[LANES];
     EACH_LANE {
         top_a[l] = low_a[l] = t->a[l];
         top_b[l] = low_b[l] = t->b[l];
         sum_a[l] = sum_b[l] = shift[l] = widest[l] = 0.0;
-        centre[l] = rest[l] = -INFINITY;
+        centre[l] = rest[l] = likeliest[l] = -INFINITY;
     }
     EACH {
         double a = t->a[k + l], b = t->b[k + l];
@@ -42,11 +42,14 @@ TARGET static void NAMED(logits)(struct NAMED(tile) *t, long n) {
         sum_b[l] += t->p[k + l] = weight_b;
         centre[l] = (a == top_a[l]) & (d > centre[l]) ? d : centre[l];
         rest[l] = (a == top_a[l]) & (low > rest[l]) ? low : rest[l];
+        likeliest[l] = (a == top_a[l]) & (b > likeliest[l]) ? b : likeliest[l];
     }
+    /* q e^y of a large y would feel the rounding of y: it is p but for this */
+    EACH_LANE scale[l] = exponential(top_b[l] - likeliest[l] < 600.0 ? top_b[l] - likeliest[l] : 600.0);
     EACH {
         double a = t->a[k + l], b = t->b[k + l], d = b - a;
         double y = (d - centre[l]) + (lost_by_minus(b, a, d) - rest[l]);
-        shift[l] = fma(t->q[k + l], exp_minus_one(y), shift[l]);
+        shift[l] += y <= 1.0 ? t->q[k + l] * exp_minus_one(y) : fma(t->p[k + l], scale[l], -t->q[k + l]);
         widest[l] = fabs(y) > widest[l] ? fabs(y) : widest[l];
         t->y[k + l] = y;
     }
