@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbo.audit._cases import SLOW, Case, arguments, cases, digits, reference, samples
+from elbo.audit._cases import Case, arguments, cases, digits, reference, samples
 from elbo.audit._families import FAMILIES, Values, tensors
 from elbo.audit._report import Finding, PairReport
 
@@ -135,13 +135,12 @@ def _beyond_exponent(error: float, size: Any, dtype: str) -> float:
     return max(0.0, error - float(mp.log(size)) * EPS[dtype]) if size > HUGE else error
 
 
-def _gradient_cases(group: list[Case], times: int, *names: str) -> list[Case]:
-    slow = any(name in SLOW for name in names)
+def _gradient_cases(group: list[Case], times: int) -> list[Case]:
     finite = [c for c in group if mp.isfinite(c.reference)]
     chosen = []
     for kind, count in GRADIENT_CASES.items():
-        chosen += [c for c in finite if c.kind == kind][: times * (1 if slow else count)]
-    for distance in (1e-1,) if slow else (1e-2, 1e-4):
+        chosen += [c for c in finite if c.kind == kind][: times * count]
+    for distance in (1e-2, 1e-4):
         chosen += [c for c in finite if c.distance is not None and abs(c.distance / distance - 1) < 1e-9][:times]
     return chosen
 
@@ -266,7 +265,7 @@ def judge(divergence: Divergence, q: str, p: str, tolerance: float = TOLERANCE, 
             for case, got in zip(group, _values(divergence, q, p, group, kind), strict=True):
                 _compare(report, dtype, case, got)
         report.cases += len(group)
-        _gradients(report, divergence, _gradient_cases(group, times, q, p), dtype)
+        _gradients(report, divergence, _gradient_cases(group, times), dtype)
         for edge in [c for c in group if c.kind == "boundary" and mp.isfinite(c.reference)]:
             _gradients(report, divergence, [edge], dtype)
     return report

@@ -24,13 +24,17 @@ def _either(in_numpy: Callable[..., Any], in_torch: Callable[..., Tensor]) -> Ca
 
 exp = _either(np.exp, torch.exp)
 expm1 = _either(np.expm1, torch.expm1)
+exp2 = _either(np.exp2, torch.exp2)
 log = _either(np.log, torch.log)
+log2 = _either(np.log2, torch.log2)
 log1p = _either(np.log1p, torch.log1p)
 sqrt = _either(np.sqrt, torch.sqrt)
 maximum = _either(np.maximum, torch.maximum)
 minimum = _either(np.minimum, torch.minimum)
 where = _either(np.where, torch.where)  # where(mask, a, b)
 absolute = _either(np.abs, torch.abs)
+rint = _either(np.rint, torch.round)
+floor = _either(np.floor, torch.floor)
 
 
 def erf(x: Array) -> Array:
