@@ -20,8 +20,8 @@ from elbo.divergences._array import Array
 from elbo.divergences._kernels import entropy_term, phi
 from elbo.divergences._registry import register
 from elbo.divergences._rowwise import rowwise
+from elbo.divergences._tensors import check_tensor, check_together, finish
 from elbo.divergences.bernoulli import given
-from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
 
 Slopes = tuple[Array | None, ...]
 
@@ -139,10 +139,10 @@ def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -
         >>> categorical_kl(torch.tensor([0.0, 1e-3]), torch.tensor([1e-3, 0.0]))
         tensor(5.0000e-07)
     """
-    _check_tensor("q_logits", q_logits)
-    _check_tensor("p_logits", p_logits)
-    _check_together(q_logits=q_logits, p_logits=p_logits)
-    return _finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
+    check_tensor("q_logits", q_logits)
+    check_tensor("p_logits", p_logits)
+    check_together(q_logits=q_logits, p_logits=p_logits)
+    return finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
 
 
 def same_outcomes(q: Categorical, p: Categorical) -> None:
