@@ -112,7 +112,7 @@ def bernoulli(q: Distribution, p: Distribution) -> Tensor:
     return by_probs(q.probs, p.probs)  # type: ignore[attr-defined]
 
 
-def _same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
+def same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
     if transformed() or q.total_count.is_meta:
         return
     other = q.total_count != p.total_count
@@ -155,7 +155,7 @@ def _bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     source=SOURCE,
 )
 def _binomial_binomial(q: Binomial, p: Binomial) -> Tensor:
-    _same_count(q, p)
+    same_count(q, p)
     return q.total_count * bernoulli(q, p)
 
 
@@ -176,7 +176,7 @@ def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
     source=SOURCE,
 )
 def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
-    _same_count(q, p)
+    same_count(q, p)
     if given(q) == given(p) == "logits":
         return q.total_count * negative_by_logits(q.logits, p.logits)
     return q.total_count * negative_binomial(q.probs, p.probs)
