@@ -113,6 +113,7 @@ def bernoulli(q: Distribution, p: Distribution) -> Tensor:
 
 
 def same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
+    """Refuse laws of different numbers of trials."""
     if transformed() or q.total_count.is_meta:
         return
     other = q.total_count != p.total_count
