@@ -66,7 +66,7 @@ def _log_ratios(a: Array, b: Array) -> tuple[Array, Array, Array]:
     scale = xp.exp((sum_b - _at_likeliest(a, b)) - (sum_a - xp.row_max(a)))
     grown = xp.where(d <= 1.0, q * xp.expm1(xp.where(d <= 1.0, d, 1.0)), p * scale - q)
     shift = xp.row_sum(xp.where(absent, xp.exp(b - sum_a - centre), grown))
-    y = xp.where(abs(shift) < 1.0, d - xp.log1p(shift), log_p - log_q)
+    y = xp.where((shift > -0.5) & (shift < 1.0), d - xp.log1p(shift), log_p - log_q)
     return q, p, xp.where(absent, 0.0, y)
 
 
