@@ -119,10 +119,10 @@ def _peak_move(q: _Peak, p: _Peak, step: Tensor, k2: Tensor, a: int) -> Tensor:
     return step * q.slack / (a + k2 * (q.t + p.t))
 
 
-def _is_near(q: _Peak, p: _Peak, step: Tensor, move: Tensor, centred: Tensor) -> Tensor:
+def _is_near(q: _Peak, p: _Peak, step: Tensor, move: Tensor, centred: Tensor, spreads: float, slacks: float) -> Tensor:
     """Whether the law at κ2 lies well inside the nodes of the law at κ1: by its spread in w, and by its place in u."""
     spread = (q.probability * centred * centred).sum(-1, keepdim=True).sqrt()
-    return (step.abs() * spread <= 1) & (move.abs() <= 0.5 * torch.minimum(q.slack, p.slack))
+    return (step.abs() * spread <= spreads) & (move.abs() <= slacks * torch.minimum(q.slack, p.slack))
 
 
 def _bregman(k1: Tensor, k2: Tensor, m: int) -> Tensor:
@@ -137,7 +137,7 @@ def _bregman(k1: Tensor, k2: Tensor, m: int) -> Tensor:
     centred = _centred(q)
     a = m - 1
     move = _peak_move(q, p, step, k2, a)
-    is_near = _is_near(q, p, step, move, centred)
+    is_near = _is_near(q, p, step, move, centred, 2.0, 0.85)
     near = torch.log1p(tilted_excess(q.probability, torch.where(is_near, step, 0.0) * centred).unsqueeze(-1))
     x = move * (q.t + p.t) / p.slack
     saddle = a / 2 * (minus_log1p(x, q.slack / p.slack) + move * move / p.slack)
@@ -151,7 +151,7 @@ def _mean_difference(k1: Tensor, k2: Tensor, m: int) -> Tensor:
     step = k2 - k1
     centred = _centred(q)
     move = _peak_move(q, p, step, k2, m - 1)
-    is_near = _is_near(q, p, step, move, centred)
+    is_near = _is_near(q, p, step, move, centred, 1.0, 0.5)
     d = torch.where(is_near, step, 0.0) * centred
     # e^d overflows only where the probability is zero to any precision
     tilted = torch.where(d < 1, q.probability * torch.expm1(d.clamp(max=1)), torch.exp(torch.log(q.probability) + d))
