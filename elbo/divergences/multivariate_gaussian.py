@@ -63,6 +63,7 @@ def _spread(r: Tensor, l1: Tensor, l2: Tensor) -> Any:
 def from_factors(l1: Tensor, l2: Tensor, difference: Tensor | None, square: Tensor) -> Any:
     """KL from Cholesky factors, the difference of the covariances where it is known better than they are, and the
     squared distance of the means."""
+    l1, l2 = l1.tril(), l2.tril()  # what is above the diagonal is no parameter
     r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
     if difference is not None:
         r = r + _correction(r.detach(), l2.detach(), difference.detach())
