@@ -57,6 +57,8 @@ def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int],
     elements to the formula in Python, so that in them this costs nothing. Of ``rows`` every entry has to be there.
     """
 
+    places = (*nonnegative, *unit)
+
     def reduced(x: Array) -> Array:
         if not rows:
             return x
@@ -64,7 +66,7 @@ def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int],
 
     def function(*inputs: Array) -> Array:
         result = value(*inputs)
-        for index in (*nonnegative, *unit):
+        for index in places:
             x = inputs[index]
             if isinstance(x, Tensor):
                 good = reduced((x >= 0) & (x <= 1) if index in unit else x >= 0)
@@ -73,4 +75,4 @@ def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int],
                 result = np.where(reduced((x >= 0) & (x <= 1) if index in unit else x >= 0), result, math.nan)
         return result
 
-    return function if nonnegative or unit else value
+    return function if places else value
