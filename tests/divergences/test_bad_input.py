@@ -336,6 +336,14 @@ def test_an_unregistered_pair_names_what_can_be_done_for_such_laws():
     assert "mixture" not in str(error.value)
 
 
+@pytest.mark.parametrize("given", ["logits", "probs"])
+def test_of_logits_and_probs_the_one_that_was_given_is_named(given, monkeypatch):
+    monkeypatch.setattr(D.Distribution, "_validate_args", False)  # as torch.compile does, of the law inside too
+    bad = torch.tensor([[0.5, 0.5], [NAN, 0.5]])
+    with pytest.raises(InputValueError, match=rf"q.{given} holds"):
+        kl(D.OneHotCategorical(**{given: bad}), D.OneHotCategorical(logits=torch.zeros(2)))
+
+
 def test_a_direction_that_is_no_unit_vector_is_refused():
     good, long = torch.tensor([0.6, 0.8, 0.0], dtype=F64), torch.tensor([1.2, 1.6, 0.0], dtype=F64)
     kappa = torch.tensor(2.0, dtype=F64)
