@@ -1,4 +1,4 @@
-"""Whether numbers are what a formula is for: no NaN, none negative, or within [0, 1]."""
+"""Whether numbers are what a formula is for: no NaN, none negative, within [0, 1], or in order."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -50,8 +50,15 @@ def holds_negative(tensor: Tensor) -> bool:
     return not (float(bare.numpy().min()) if bare.is_cpu and bare.dtype in DTYPES else bare.min()) >= 0.0
 
 
-def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int], *, rows: bool = False) -> Value:
-    """``value``, NaN where one of these inputs is negative, or outside [0, 1].
+def within_domain(
+    value: Value,
+    nonnegative: Sequence[int],
+    unit: Sequence[int] = (),
+    increasing: Sequence[tuple[int, int]] = (),
+    *,
+    rows: bool = False,
+) -> Value:
+    """``value``, NaN where one of these inputs is negative, or outside [0, 1], or one of a pair exceeds the other.
 
     A formula made of quotients does not see that both of two scales are negative. The compiled kernels leave such
     elements to the formula in Python, so that in them this costs nothing. Of ``rows`` every entry has to be there.
@@ -73,6 +80,12 @@ def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int],
                 result = torch.where(good, result, math.nan)
             elif x.size and not (x.min() >= 0 and (index not in unit or x.max() <= 1)):
                 result = np.where(reduced((x >= 0) & (x <= 1) if index in unit else x >= 0), result, math.nan)
+        for first, second in increasing:
+            bad = inputs[first] > inputs[second]
+            if isinstance(bad, Tensor):
+                result = torch.where(bad, math.nan, result)
+            elif bad.any():
+                result = np.where(bad, math.nan, result)
         return result
 
-    return function if places else value
+    return function if places or increasing else value

@@ -57,7 +57,7 @@ def rowwise(
     """
     if double:
         value, partials = _in_double(value), _partials_in_double(partials)
-    value = within_domain(value, nonnegative, (), rows=True)
+    value = within_domain(value, nonnegative, rows=True)
 
     number = None if compiled is None or _native_rows is None else _native_rows.KERNELS[compiled]
 

@@ -22,6 +22,7 @@ from elbo.divergences import gamma_across as _gamma_across  # noqa: F401
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._registry import register
+from elbo.divergences._support import infinite
 from elbo.divergences.gamma import beta_kl
 
 EULER = 0.5772156649015329
@@ -49,7 +50,7 @@ def beta_to_uniform(q: Beta) -> Tensor:
 )
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     value = beta_to_uniform(q) + torch.log(p.high - p.low)
-    return value.masked_fill((p.low > 0) | (p.high < 1), math.inf)
+    return infinite((p.low > 0) | (p.high < 1), value)
 
 
 @register(
