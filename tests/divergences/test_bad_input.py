@@ -200,6 +200,16 @@ def test_infinite_pairs_find_a_nan_wherever_it_is(many):
     assert torch.isinf(good).all()  # infinite parameters of both signs are no NaN
 
 
+def test_infinite_pairs_carry_a_nan_through_vmap(monkeypatch):
+    parameter = torch.tensor([1.0, NAN, 2.0], dtype=F64)
+    one = torch.ones((), dtype=F64)
+    monkeypatch.setattr(D.Distribution, "_validate_args", False)  # of laws inside
+    for law in (lambda x: (D.Normal(x, one), D.Beta(one, one)), lambda x: (D.Normal(one, one), D.Beta(x, one))):
+        value = torch.func.vmap(lambda x, law=law: kl(*law(x)))(parameter)
+        assert torch.equal(value.isnan(), parameter.isnan())
+        assert value[::2].isinf().all()
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_what_numbers_hold(compiled, monkeypatch):
     if not compiled:
