@@ -62,9 +62,10 @@ def steady(slopes: Slopes, scales: dict[int, Tensor], terms: Sequence[Tensor], g
 
     Those in ``scales`` are counted as changes for a relative change of the parameter, and so are their ``terms``.
     """
-    batch = slopes[0].ndim - 1  # the first is a vector
-    if not slopes[0].numel():
-        return torch.ones(slopes[0].shape[:-1], dtype=torch.bool, device=slopes[0].device)
+    first = next(x for x in slopes if x is not None)
+    batch = first.ndim - 1  # the first is a vector
+    if not first.numel():
+        return torch.ones(first.shape[:-1], dtype=torch.bool, device=first.device)
     given = [(i, x) for i, x in enumerate(slopes) if x is not None and x.numel()]
     found = torch.stack([largest(x * scales[i] if i in scales else x, x.ndim - batch) for i, x in given])
     lost = torch.stack([largest(x, x.ndim - batch) for x in terms if x.numel()])

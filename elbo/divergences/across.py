@@ -50,7 +50,8 @@ def beta_to_uniform(q: Beta) -> Tensor:
 )
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     value = beta_to_uniform(q) + torch.log(p.high - p.low)
-    return infinite((p.low > 0) | (p.high < 1), value)
+    result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
+    return result
 
 
 @register(

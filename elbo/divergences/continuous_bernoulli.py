@@ -132,7 +132,8 @@ def _continuous(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
 )
 def _to_uniform(q: ContinuousBernoulli, p: Uniform) -> Tensor:
     value = to_uniform(q) + torch.log1p((p.high - 1.0) - p.low)  # the width may be all but one
-    return infinite((p.low > 0) | (p.high < 1), value)
+    result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
+    return result
 
 
 @register(
