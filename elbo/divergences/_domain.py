@@ -43,11 +43,15 @@ def holds_nan(tensor: Tensor) -> bool:
 
 def holds_negative(tensor: Tensor) -> bool:
     """Whether any element of ``tensor`` is negative or NaN; what is expanded is looked at once."""
-    bare = tensor.detach()
-    if bare.is_meta or bare.numel() == 0:
+    if tensor.is_meta or tensor.numel() == 0:
         return False
-    bare = bare[tuple(slice(1) if step == 0 else slice(None) for step in bare.stride())]
-    return not (float(bare.numpy().min()) if bare.is_cpu and bare.dtype in DTYPES else bare.min()) >= 0.0
+    bare = tensor.detach()
+    if not bare.is_cpu or bare.dtype not in DTYPES:
+        return not bare.min() >= 0.0
+    array = bare.numpy()
+    if 0 in array.strides:
+        array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
+    return not array.min() >= 0.0
 
 
 def within_domain(
