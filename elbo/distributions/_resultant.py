@@ -160,6 +160,12 @@ def _mean_difference(k1: Tensor, k2: Tensor, m: int) -> Tensor:
     return torch.where(is_near, near, move + (_mean_shift(p) - _mean_shift(q)))
 
 
+def along(slopes: tuple[Tensor, Tensor], t1: Tensor | None, t2: Tensor | None) -> Tensor:
+    """The derivative along a direction, of which a part that is None is zero."""
+    terms = [slope * t for slope, t in zip(slopes, (t1, t2), strict=True) if t is not None]
+    return sum(terms[1:], start=terms[0])
+
+
 class _Cumulant(torch.autograd.Function):
     """G and its derivatives; each is the derivative of the one before."""
 
@@ -179,11 +185,16 @@ class _Cumulant(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m, ctx.order = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kappa,) = ctx.saved_tensors
         return gradient * _Cumulant.apply(kappa, ctx.m, ctx.order + 1), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _Cumulant.backward(ctx, tangent)[0]
 
 
 class _Gap(torch.autograd.Function):
@@ -199,12 +210,17 @@ class _Gap(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m, ctx.order = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kappa,) = ctx.saved_tensors
         slope = -_Cumulant.apply(kappa, ctx.m, 2) if ctx.order else _Gap.apply(kappa, ctx.m, 1)
         return gradient * slope, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _Gap.backward(ctx, tangent)[0]
 
 
 class _MeanDifference(torch.autograd.Function):
@@ -218,11 +234,21 @@ class _MeanDifference(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         k1, k2, ctx.m = inputs
         ctx.save_for_backward(k1, k2)
+        ctx.save_for_forward(k1, k2)
+
+    @staticmethod
+    def _slopes(ctx: Any) -> tuple[Tensor, Tensor]:
+        k1, k2 = ctx.saved_tensors
+        return -_Cumulant.apply(k1, ctx.m, 2), _Cumulant.apply(k2, ctx.m, 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        k1, k2 = ctx.saved_tensors
-        return -gradient * _Cumulant.apply(k1, ctx.m, 2), gradient * _Cumulant.apply(k2, ctx.m, 2), None
+        by_q, by_p = _MeanDifference._slopes(ctx)
+        return gradient * by_q, gradient * by_p, None
+
+    @staticmethod
+    def jvp(ctx: Any, t1: Tensor | None, t2: Tensor | None, *rest: None) -> Tensor:
+        return along(_MeanDifference._slopes(ctx), t1, t2)
 
 
 class _FromUniform(torch.autograd.Function):
@@ -238,11 +264,16 @@ class _FromUniform(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (kappa,) = ctx.saved_tensors
         return gradient * kappa * _Cumulant.apply(kappa, ctx.m, 2), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _FromUniform.backward(ctx, tangent)[0]
 
 
 class _Bregman(torch.autograd.Function):
@@ -256,12 +287,21 @@ class _Bregman(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         k1, k2, ctx.m = inputs
         ctx.save_for_backward(k1, k2)
+        ctx.save_for_forward(k1, k2)
+
+    @staticmethod
+    def _slopes(ctx: Any) -> tuple[Tensor, Tensor]:
+        k1, k2 = ctx.saved_tensors
+        return (k1 - k2) * _Cumulant.apply(k1, ctx.m, 2), _MeanDifference.apply(k1, k2, ctx.m)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        k1, k2 = ctx.saved_tensors
-        towards_q = (k1 - k2) * _Cumulant.apply(k1, ctx.m, 2)
-        return gradient * towards_q, gradient * _MeanDifference.apply(k1, k2, ctx.m), None
+        by_q, by_p = _Bregman._slopes(ctx)
+        return gradient * by_q, gradient * by_p, None
+
+    @staticmethod
+    def jvp(ctx: Any, t1: Tensor | None, t2: Tensor | None, *rest: None) -> Tensor:
+        return along(_Bregman._slopes(ctx), t1, t2)
 
 
 def log_mgf(concentration: Tensor, dimension: int, order: int = 0) -> Tensor:
