@@ -7,6 +7,7 @@ import torch
 from torch.distributions import Distribution, Independent
 
 from elbo._errors import InputTypeError, InputValueError
+from elbo.divergences._numerical.places import widened
 
 if TYPE_CHECKING:
     from elbo.exact.quadrature import Integral
@@ -29,7 +30,8 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
 
     Args:
         q, p: laws with an empty batch shape and the same event shape, with a ``log_prob`` that takes many points at
-            once and a ``support``; float64 parameters for float64 accuracy. A ``mean`` and ``stddev``, an ``icdf`` or
+            once and a ``support``; float64 parameters for float64 accuracy, unless they are torch's own laws,
+            whose parameters are taken to float64. A ``mean`` and ``stddev``, an ``icdf`` or
             a ``sample`` method tell where their mass is; they enter no number of the result.
         relative: relative accuracy that the quadrature aims at.
 
@@ -80,7 +82,7 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
             f"q has event shape {tuple(q.event_shape)} and p has {tuple(p.event_shape)}, expected the same"
         )
     with np.errstate(all="ignore"), torch.no_grad():  # densities may overflow far away, and vanish
-        return _dispatched(q, p, relative)
+        return _dispatched(widened(q), widened(p), relative)
 
 
 def _dispatched(q: Any, p: Any, relative: float) -> "Integral":
