@@ -6,9 +6,9 @@
     KL[Beta(a, b) ‖ N(m, s²)] = ½ Λ(v/s² − 1) + (a/n − m)²/(2 s²) + J,   v = a b/(n² (n + 1)),
         J = (a − b)²/(3 a b n) + j(a) + j(b) − k(n)
 
-Λ(d) = d − log(1 + d), B is the Bregman divergence of log Γ(c) − c log c + c, and M that of Stirling's remainder μ. A concentrated
-beta law is all but a gamma law and all but a normal one, while its entropy is a sum of terms of size n log n: the forms
-above hold what is left when those have cancelled. Everything is of the size of the result.
+Λ(d) = d − log(1 + d), B is the Bregman divergence of log Γ(c) − c log c + c, and M that of Stirling's remainder μ. A
+concentrated beta law is all but a gamma law and all but a normal one, while its entropy is a sum of terms of size
+n log n: the forms above hold what is left when those have cancelled. Everything is of the size of the result.
 """
 
 from collections.abc import Sequence
@@ -67,6 +67,7 @@ def _gamma(a: Array, b: Array, c: Array, r: Array) -> Array:
 
 
 def gamma_slopes(a: Array, b: Array, c: Array, r: Array, needs: Sequence[bool]) -> Slopes:
+    """The derivatives of ``beta_gamma_kl``."""
     n, e, ratio, step = _excess(a, b, c, r)
     by_a = by_b = by_c = None
     if needs[0] or needs[1]:
@@ -172,7 +173,7 @@ def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
     Gamma,
     formula="KL[Beta ‖ U(0, 1)] − c log r + log Γ(c) − (c − 1) E log x + r E x",
     accuracy=8,
-    note="derivatives vanish where the gamma law is the best there is; next to it their terms, 1/b, are what is rounded",
+    note="derivatives vanish where the gamma law is the best there is: next to it 540 measured, of the size of b²/a²",
     source=SOURCE,
 )
 def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
