@@ -1,6 +1,7 @@
 """KL and Rényi divergences in closed form, accurate to the last digits, dispatched on ``torch.distributions`` types."""
 
 from elbo.divergences import beta as _beta  # noqa: F401  (the families register themselves)
+from elbo.divergences import beta_tilted as _beta_tilted  # noqa: F401
 from elbo.divergences import continuous_bernoulli as _continuous_bernoulli  # noqa: F401
 from elbo.divergences import exponential as _exponential  # noqa: F401
 from elbo.divergences import gamma as _gamma  # noqa: F401

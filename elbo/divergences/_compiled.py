@@ -17,7 +17,8 @@ except ImportError:  # not compiled, or a processor without fused multiply-add: 
 
 
 looks_for_nan = None if _native is None else _native.holds_nan  # (address, count, single)
-VALUES_ALONE = set() if _native is None else {_native.KERNELS["curvature"]}  # their derivatives have no kernel
+# their derivatives have no kernel
+VALUES_ALONE = set() if _native is None else {_native.KERNELS[name] for name in ("curvature", "beta_nodes")}
 
 
 class Kernel:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._kernels import ARTANH_WIDE, WIDE
-from elbo.divergences._stirling import SHIFT, STIRLING, _steps
+from elbo.divergences._kernels import ARTANH_WIDE, WIDE, itakura_saito_of
+from elbo.divergences._stirling import SHIFT, STIRLING, _steps, bregman_tail, slope_tail
 
 SLOPES = tuple((2 * k + 1) * c for k, c in enumerate(STIRLING))
 CURVATURES = tuple((2 * k + 2) * c for k, c in enumerate(SLOPES))
@@ -69,22 +69,45 @@ def remainder_curvature(x: Array) -> Array:
     return z * u * xp.polynomial(z, CURVATURES) + xp.where(small, (0.5 / (square * square)).sum(0), 0.0 * x)
 
 
-def rises_beyond_4(x: Array, d: Array) -> tuple[Array, Array]:
-    """μ(x + d) − μ(x) and μ'(x + d) − μ'(x) for x ≥ 4, from divided differences of Stirling's series."""
-    u, w = 1.0 / x, 1.0 / (x + d)
-    z, y = u * u, w * w
-    results = []
-    for table in (STIRLING, SLOPES):
-        value: Any = table[-1]
-        divided: Any = 0.0
-        for c in table[-2::-1]:  # of P(z): P(z), and P[z, y]
-            divided = divided * y + value
-            value = value * z + c
-        results.append((value, divided))
-    (value, divided), (slope, slope_divided) = results
-    step, both = -d * u * w, u + w
-    # u M(u²) and −u² N(u²), of which y P(y) − z P(z) = (y − z)(P(z) + y P[z, y])
-    return step * (value + w * both * divided), -step * both * (slope + y * slope_divided)
+def _lifted(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Whether both are at least 4, and both, 4 larger if they are not."""
+    large = (a >= SHIFT) & (b >= SHIFT)
+    return large, xp.where(large, a, a + SHIFT), xp.where(large, b, b + SHIFT)
+
+
+def remainder_rises(a: Array, b: Array, d: Array) -> tuple[Array, Array]:
+    """μ(b) − μ(a) − μ'(a) d and μ'(b) − μ'(a), d = b − a.
+
+    Those of λ are ½ d²/(a b (a + 1)) − (b + ½) Λ(w) and ½ d (d + 1)/(a b (a + 1)(b + 1)) − Λ(w), w = −d/(b (a + 1)).
+    """
+    large, up_a, up_b = _lifted(a, b)
+    k, n = a + _steps(a), b + _steps(b)
+    share, rest = d / (n * (k + 1.0)), d / k
+    less = itakura_saito_of(-share, k * (n + 1.0) / (n * (k + 1.0)))
+    value = (0.5 * share * rest - (n + 0.5) * less).sum(0)
+    slope = (0.5 * share * (d + 1.0) / (k * (n + 1.0)) - less).sum(0)
+    none = 0.0 * d
+    return (
+        bregman_tail(up_a, up_b, d) + xp.where(large, none, value),
+        slope_tail(up_a, up_b, d) + xp.where(large, none, slope),
+    )
+
+
+def remainder_curvature_rise(a: Array, b: Array, d: Array) -> Array:
+    """μ''(b) − μ''(a)."""
+    large, up_a, up_b = _lifted(a, b)
+    x, y = 1.0 / up_a, 1.0 / up_b
+    z, w = x * x, y * y
+    value: Any = CURVATURES[-1]
+    divided: Any = 0.0
+    for c in CURVATURES[-2::-1]:  # of P(z): P(z), and P[z, w]
+        divided = divided * w + value
+        value = value * z + c
+    tail = -d * x * y * ((w + x * y + z) * value + w * y * (x + y) * divided)
+    k, n = a + _steps(a), b + _steps(b)
+    before, after = 1.0 / (k * (k + 1.0)), 1.0 / (n * (n + 1.0))
+    steps = (-0.5 * d * (k + n + 1.0) * (before + after) * before * after).sum(0)
+    return tail + xp.where(large, 0.0 * d, steps)
 
 
 # J and J' as rational functions, fitted at 70 digits to 1.4e-16 of themselves: of 1/a for a ≥ 1 (J a and −J' a²), and

@@ -40,8 +40,8 @@ def _steps(a: Array) -> Array:
     return np.arange(float(SHIFT)).reshape(-1, *[1] * a.ndim)
 
 
-def _asymptotic(a: Array, b: Array, d: Array) -> Array:
-    """B(a → b) for a, b ≥ 4, d = b − a."""
+def bregman_tail(a: Array, b: Array, d: Array) -> Array:
+    """μ(b) − μ(a) − μ'(a) d for a, b ≥ 4, d = b − a: the Bregman divergence of Stirling's series."""
     x, y = 1.0 / a, 1.0 / b
     z, w = x * x, y * y
     value: Any = STIRLING[-1]
@@ -54,14 +54,27 @@ def _asymptotic(a: Array, b: Array, d: Array) -> Array:
     total = x + y
     rest = first * (y + 2.0 * x) + y * second * total * total + (value + 2.0 * z * first) * b
     step = d * x * y
-    return 0.5 * itakura_saito_of(d * x, b * x) + step * step * rest
+    return step * step * rest
+
+
+def slope_tail(a: Array, b: Array, d: Array) -> Array:
+    """μ'(b) − μ'(a) for a, b ≥ 4."""
+    x, y = 1.0 / a, 1.0 / b
+    z, w = x * x, y * y
+    value: Any = (2 * len(STIRLING) - 1) * STIRLING[-1]
+    first: Any = 0.0
+    for k in range(len(STIRLING) - 2, -1, -1):
+        first = first * w + value
+        value = value * z + (2 * k + 1) * STIRLING[k]
+    first = first * w + value  # of z (M + 2 z M')
+    return d * x * y * (x + y) * first
 
 
 def _bregman(a: Array, b: Array, d: Array) -> Array:
     large = (a >= SHIFT) & (b >= SHIFT)
     lift = xp.where(large, 0.0 * a, SHIFT + 0.0 * a)
     up_a, up_b = a + lift, b + lift
-    asymptotic = _asymptotic(up_a, up_b, d)
+    asymptotic = 0.5 * itakura_saito_of(d / up_a, up_b / up_a) + bregman_tail(up_a, up_b, d)
     k = _steps(d)
     a, b = a + k, b + k
     share = d / (b * (a + 1.0))
@@ -88,16 +101,7 @@ def _slope_difference(a: Array, b: Array, d: Array) -> Array:
     large = (a >= SHIFT) & (b >= SHIFT)
     lift = xp.where(large, 0.0 * a, SHIFT + 0.0 * a)
     up_a, up_b = a + lift, b + lift
-    x, y = 1.0 / up_a, 1.0 / up_b
-    z, w = x * x, y * y
-    value: Any = (2 * len(STIRLING) - 1) * STIRLING[-1]
-    first: Any = 0.0
-    for k in range(len(STIRLING) - 2, -1, -1):
-        first = first * w + value
-        value = value * z + (2 * k + 1) * STIRLING[k]
-    first = first * w + value  # of z (M + 2 z M')
-    step = d * x * y
-    tail = 0.5 * step + step * (x + y) * first
+    tail = 0.5 * d / (up_a * up_b) + slope_tail(up_a, up_b, d)
     k = _steps(d)
     a, b = a + k, b + k
     share = d / (b * (a + 1.0))

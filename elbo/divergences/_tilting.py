@@ -11,17 +11,17 @@ w = 1/(e^a − 1) and u = w (1 − e^−d),
 
     KL = Λ(d/a) − w Φ(−d) − Λ(u)
 
-of which two bits cancel at most while a, b ≥ 1.5; else a and b are so far apart that the definition serves.
+of which two bits cancel at most while a, b ≥ ¾; else a and b are so far apart that the definition serves.
 """
 
 from typing import Any
 
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._kernels import itakura_saito_of, lambda_of, phi
+from elbo.divergences._kernels import lambda_of, log_remainder_wide, phi
 
 NEAR = 9.0  # the largest η² of the polynomials
-APART = 1.5
+APART = 0.75
 Table = tuple[float, ...]
 
 # N(η)/η² and N''(η) in powers of η²: fits at 60 digits, whose derivatives are off by less than 1e-16 (1e-9 if brief)
@@ -100,12 +100,13 @@ def _remainder_far(a: Array, b: Array, d: Array) -> Array:
     turned = a < 0.0
     a, b, d = abs(a), xp.where(turned, -b, b), xp.where(turned, -d, d)
     w = 1.0 / xp.expm1(a)
-    few = abs(d) < 1.0
+    few = abs(d) < 30.0  # e^−d may be beyond the range of the dtype
     step = xp.where(few, d, 0.0)
     second_order = w * phi(-step) + lambda_of(-w * xp.expm1(-step))
     bracket = xp.where(few, second_order, _log_one_less(a) - _log_one_less(b) + d * w)
-    alike = itakura_saito_of(d / a, b / a) - bracket
-    apart = _lowered(b) - _lowered(a) - (mean_excess(a) - 0.5) * d
+    alike = log_remainder_wide(d / a, 0.0 * d, b / a) - bracket
+    fall = xp.where(a * a <= NEAR, mean_excess(a) - 0.5, w - 1.0 / a)
+    apart = _lowered(b) - _lowered(a) - fall * d
     return xp.where(xp.minimum(a, b) >= APART, alike, apart)
 
 

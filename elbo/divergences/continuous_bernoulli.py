@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.distributions import Beta, ContinuousBernoulli, Exponential, Normal, Uniform
+from torch.distributions import ContinuousBernoulli, Exponential, Normal, Uniform
 
 from elbo.divergences import _array as xp
 from elbo.divergences import _tilting
@@ -21,7 +21,6 @@ from elbo.divergences._registry import register
 from elbo.divergences._support import infinite
 from elbo.divergences.bernoulli import given
 from elbo.divergences.bernoulli import log_odds_difference as logit_difference
-from elbo.divergences.gamma import beta_kl
 
 Slopes = tuple[Array | None, ...]
 SOURCE = "Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845"
@@ -113,8 +112,8 @@ def _from_unit(law: ContinuousBernoulli) -> Tensor:
     ContinuousBernoulli,
     formula="A(η₂) − A(η₁) − A'(η₁)(η₂ − η₁), A(η) = log((e^η − 1)/η)",
     accuracy=16,
-    note="8.4 measured between laws made from logits, or both from probs; a mixture is converted to logits first, "
-    "whose rounding is felt near equality",
+    note="13 measured in 260000, 4 in 99 of 100, where one is beyond 3 and the other on the same side of 0; a mixture "
+    "of laws from logits and from probs is converted to logits first, whose rounding is felt near equality",
     source=SOURCE,
 )
 def _continuous(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
@@ -166,18 +165,3 @@ def _to_normal(q: ContinuousBernoulli, p: Normal) -> Tensor:
     mean = 0.5 + mean_excess(eta)
     quadratic = (variance(eta) + (mean - p.loc).square()) / (p.scale * p.scale)
     return to_uniform(q) + 0.9189385332046727 + torch.log(p.scale) + 0.5 * quadratic
-
-
-@register(
-    Beta,
-    ContinuousBernoulli,
-    formula="KL[Beta ‖ U(0, 1)] + A(η) − η E x",
-    accuracy=512,
-    note="201 measured for parameters of 0.1 to 10, 30 in 999 of 1000; a sum of terms larger than the result",
-    source=SOURCE,
-)
-def _from_beta(q: Beta, p: ContinuousBernoulli) -> Tensor:
-    eta = log_odds(p)
-    excess = 0.5 * (q.concentration1 - q.concentration0) / (q.concentration1 + q.concentration0)  # of the mean over ½
-    one = eta.new_ones(())
-    return beta_kl(q.concentration1, q.concentration0, one, one) + _from_unit(p) - eta * excess

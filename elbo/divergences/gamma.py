@@ -191,8 +191,10 @@ def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
     accuracy=float("inf"),
     source=SOURCE,
     formula="log B(a₂, b₂) − log B(a₁, b₁) + (a₁ − a₂) ψ(a₁) + (b₁ − b₂) ψ(b₁) + (a₂ − a₁ + b₂ − b₁) ψ(a₁ + b₁)",
-    note="8 measured for parameters of 1e-6 to 1e6; of two laws whose concentrations are one much smaller than 1 and "
-    "equal, the other apart by less than half of itself, ulps of the latter's B are lost, which is 1/(8 b) of KL",
+    note="155 measured in 12000 for parameters of 1e-6 to 1e6, 6 in 999 of 1000; of two laws whose concentrations are "
+    "one much smaller than 1 and equal, the other apart by less than half of itself, ulps of the latter's B are lost, "
+    "which is 1/(8 b) of KL; of the largest derivative 9e3 measured where one concentration of q dwarfs the other and "
+    "moves far, 3 in 99 of 100",
 )
 def _beta_beta(q: Beta, p: Beta) -> Tensor:
     # a Beta holds both in one tensor: unbinding gathers their gradients once, where two selections fill and add
@@ -205,7 +207,8 @@ def _beta_beta(q: Beta, p: Beta) -> Tensor:
     accuracy=float("inf"),
     source=SOURCE,
     formula="log Γ(α₀) − Σ log Γ(αᵢ) − log Γ(β₀) + Σ log Γ(βᵢ) + Σ (αᵢ − βᵢ)(ψ(αᵢ) − ψ(α₀))",
-    note="11 measured for parameters of 1e-6 to 1e6; where one concentration exceeds all others, as Beta ‖ Beta",
+    note="32 measured in 12000 for parameters of 1e-6 to 1e6, 3 in 999 of 1000, and 120 of the largest derivative; "
+    "where one concentration exceeds all others, as Beta ‖ Beta",
 )
 def _dirichlet_dirichlet(q: Dirichlet, p: Dirichlet) -> Tensor:
     return dirichlet_kl(q.concentration, p.concentration)

@@ -7,7 +7,7 @@ from typing import Any
 from mpmath import mp
 
 from elbo.audit._cases import reference
-from elbo.divergences import pareto, poisson, uniform, uniform_shapes
+from elbo.divergences import beta_tilted, pareto, poisson, uniform, uniform_shapes
 
 ENDS = ("left", "right")  # of an interval in (0, 1)
 
@@ -49,6 +49,7 @@ def uniforms(l1, h1, l2, h2):
 
 
 to_tilted, to_poisson = reference("Uniform", "ContinuousBernoulli"), reference("Bernoulli", "Poisson")
+beta_to_tilted = reference("Beta", "ContinuousBernoulli")
 ACROSS = {
     "uniform": Across(
         uniform.uniform_kl, (*ENDS, "below", "above"), uniforms, lambda l1, h1, l2, h2: (h1 - l1,) * 2 + (h2 - l2,) * 2
@@ -90,6 +91,13 @@ ACROSS = {
         (*ENDS, "share"),
         to_tilted,
         lambda low, high, p: (width(low, high), width(low, high), p * (1 - p)),
+        meets=False,
+    ),
+    "beta_nodes": Across(
+        beta_tilted.beta_nodes_kl,
+        ("moderate", "moderate", "moderate"),
+        lambda a, b, r: beta_to_tilted(a, b, logistic(-r)),
+        lambda a, b, r: (a, b, r),
         meets=False,
     ),
     "uniform_gamma": Across(

@@ -329,11 +329,9 @@ INLINE double lift_slope(double a, double b, double d) {
     return share / a - remainder_of(-share, a * (b + 1.0) / (b * (a + 1.0)));
 }
 
-INLINE double bregman(double a, double b, double d, int *fine) {
-    *fine = POSITIVE(a) & POSITIVE(b);
-    int large = (a >= LIFT) & (b >= LIFT);
-    double lift = large ? 0.0 : LIFT, up_a = a + lift, up_b = b + lift;
-    double x = 1.0 / up_a, y = 1.0 / up_b, z = x * x, w = y * y;
+/* what is left of mu(b) - mu(a) - mu'(a) d and of mu'(b) - mu'(a) for a, b >= 4, mu Stirling's series */
+INLINE double bregman_tail(double a, double b, double d) {
+    double x = 1.0 / a, y = 1.0 / b, z = x * x, w = y * y;
     double value = M13, first = 0.0, second = 0.0; /* M(z), M'(z) and M[z, z, w] */
 #define HORNER(k)                     \
     second = fma(second, w, first);   \
@@ -342,12 +340,30 @@ INLINE double bregman(double a, double b, double d, int *fine) {
     BY_HORNER(HORNER)
 #undef HORNER
     double total = x + y, step = d * x * y;
-    double rest = first * (y + 2.0 * x) + y * second * total * total + (value + 2.0 * z * first) * up_b;
-    double asymptotic = 0.5 * remainder_of(d * x, up_b * x) + step * step * rest;
+    double rest = first * (y + 2.0 * x) + y * second * total * total + (value + 2.0 * z * first) * b;
+    return step * step * rest;
+}
 
+INLINE double slope_tail(double a, double b, double d) {
+    double x = 1.0 / a, y = 1.0 / b, z = x * x, w = y * y;
+    double value = 27.0 * M13, first = 0.0;
+#define HORNER(k)                   \
+    first = fma(first, w, value);   \
+    value = fma(value, z, (2.0 * k + 1.0) * M##k)
+    BY_HORNER(HORNER)
+#undef HORNER
+    first = fma(first, w, value);
+    return d * x * y * (x + y) * first;
+}
+
+INLINE double bregman(double a, double b, double d, int *fine) {
+    *fine = POSITIVE(a) & POSITIVE(b);
+    int large = (a >= LIFT) & (b >= LIFT);
+    double lift = large ? 0.0 : LIFT, up_a = a + lift, up_b = b + lift;
+    double tail = 0.5 * remainder_of(d / up_a, up_b / up_a) + bregman_tail(up_a, up_b, d);
     double lifted = (lift_term(a, b, d) + lift_term(a + 1.0, b + 1.0, d)) +
                     (lift_term(a + 2.0, b + 2.0, d) + lift_term(a + 3.0, b + 3.0, d));
-    return asymptotic + (large ? 0.0 : lifted);
+    return tail + (large ? 0.0 : lifted);
 }
 
 INLINE double curvature(double a, int *fine) {
@@ -365,15 +381,7 @@ INLINE double slope_difference(double a, double b, double d, int *fine) {
     *fine = POSITIVE(a) & POSITIVE(b);
     int large = (a >= LIFT) & (b >= LIFT);
     double lift = large ? 0.0 : LIFT, up_a = a + lift, up_b = b + lift;
-    double x = 1.0 / up_a, y = 1.0 / up_b, z = x * x, w = y * y;
-    double value = 27.0 * M13, first = 0.0;
-#define HORNER(k)                   \
-    first = fma(first, w, value);   \
-    value = fma(value, z, (2.0 * k + 1.0) * M##k)
-    BY_HORNER(HORNER)
-#undef HORNER
-    first = fma(first, w, value);
-    double step = d * x * y, tail = 0.5 * step + step * (x + y) * first;
+    double tail = 0.5 * d / (up_a * up_b) + slope_tail(up_a, up_b, d);
     double lifted = (lift_slope(a, b, d) + lift_slope(a + 1.0, b + 1.0, d)) +
                     (lift_slope(a + 2.0, b + 2.0, d) + lift_slope(a + 3.0, b + 3.0, d));
     return tail + (large ? 0.0 : lifted);

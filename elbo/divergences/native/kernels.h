@@ -90,9 +90,11 @@ LOOPS(bernoulli_poisson_by_probs, bernoulli_poisson_by_probs, TWO, 2)
 LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
-/* the derivative of the curvature is left to Python */
+/* the derivatives of these are left to Python */
 VALUE(curvature_value64, double, curvature, ONE)
 VALUE(curvature_value32, float, curvature, ONE)
+VALUE(beta_nodes_value64, double, beta_nodes, THREE)
+VALUE(beta_nodes_value32, float, beta_nodes, THREE)
 
 /* Whether no number is NaN; there is no output. */
 #define NUMBERS(name, real)                                                                             \
@@ -158,6 +160,7 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(log_gamma, 1),
     ENTRY(digamma, 1),
     {"curvature", 1, (value_of)NAMED(curvature_value64), (value_of)NAMED(curvature_value32), NULL, NULL},
+    {"beta_nodes", 3, (value_of)NAMED(beta_nodes_value64), (value_of)NAMED(beta_nodes_value32), NULL, NULL},
     {NULL, 0, NULL, NULL, NULL, NULL},
     /* behind the end of the table: no formula */
     {"numbers", 0, (value_of)NAMED(numbers64), (value_of)NAMED(numbers32), NULL, NULL},

@@ -212,10 +212,47 @@ INLINE void gamma_normal_slopes(double a, double b, double m, double s, double *
     *fine = LAWS_FINE(a, b, m, s);
 }
 
-/* Beta(a, b) against Gamma(c, r): with n = a + b, c0 = a n/b and the same moments at c = c0, r = c0 n/a. Where a is so
-   small beside b that the beta law is all but Gamma(a, n), the form in Python does it. */
-INLINE int beta_is_gamma(double a, double b) { return (12.0 * a * a * a < b * b) & (b > LIFT); }
+/* mu(b) - mu(a) - mu'(a) d and mu'(b) - mu'(a), d = b - a: those of Stirling's series, and below 4 those of
+   mu(x) - mu(x + 1), with w = -d/(b (a + 1)) */
+INLINE void lift_rises(double a, double b, double d, double *value, double *slope) {
+    double share = d / (b * (a + 1.0)), less = remainder_of(-share, a * (b + 1.0) / (b * (a + 1.0)));
+    *value += 0.5 * share * (d / a) - (b + 0.5) * less;
+    *slope += 0.5 * share * (d + 1.0) / (a * (b + 1.0)) - less;
+}
 
+INLINE double remainder_rises(double a, double b, double d, double *slope) {
+    int large = (a >= LIFT) & (b >= LIFT);
+    double lift = large ? 0.0 : LIFT, value = 0.0, turn = 0.0;
+    lift_rises(a, b, d, &value, &turn);
+    lift_rises(a + 1.0, b + 1.0, d, &value, &turn);
+    lift_rises(a + 2.0, b + 2.0, d, &value, &turn);
+    lift_rises(a + 3.0, b + 3.0, d, &value, &turn);
+    *slope = slope_tail(a + lift, b + lift, d) + (large ? 0.0 : turn);
+    return bregman_tail(a + lift, b + lift, d) + (large ? 0.0 : value);
+}
+
+/* mu''(b) - mu''(a) */
+INLINE double lift_curvature_rise(double a, double b, double d) {
+    double before = 1.0 / (a * (a + 1.0)), after = 1.0 / (b * (b + 1.0));
+    return -0.5 * d * (a + b + 1.0) * (before + after) * before * after;
+}
+
+INLINE double remainder_curvature_rise(double a, double b, double d) {
+    int large = (a >= LIFT) & (b >= LIFT);
+    double lift = large ? 0.0 : LIFT, x = 1.0 / (a + lift), y = 1.0 / (b + lift), z = x * x, w = y * y;
+    double value = 27.0 * 28.0 * M13, divided = 0.0; /* P(z) and P[z, w], mu'' = P(z)/x^3 */
+#define HORNER(k)                     \
+    divided = fma(divided, w, value); \
+    value = fma(value, z, (2.0 * k + 1.0) * (2.0 * k + 2.0) * M##k)
+    BY_HORNER(HORNER)
+#undef HORNER
+    double tail = -d * x * y * ((w + x * y + z) * value + w * y * (x + y) * divided);
+    double steps = (lift_curvature_rise(a, b, d) + lift_curvature_rise(a + 1.0, b + 1.0, d)) +
+                   (lift_curvature_rise(a + 2.0, b + 2.0, d) + lift_curvature_rise(a + 3.0, b + 3.0, d));
+    return tail + (large ? 0.0 : steps);
+}
+
+/* Beta(a, b) against Gamma(c, r): with n = a + b, c0 = a n/b and the same moments at c = c0, r = c0 n/a */
 INLINE void beta_gamma_moments(double a, double b, double c, double r, double *n, double *e, double *ratio, double *step) {
     double total = a + b, part = total - a, low = (a - (total - part)) + (b - part);
     double mine = r * a, theirs = total * c;
@@ -225,35 +262,40 @@ INLINE void beta_gamma_moments(double a, double b, double c, double r, double *n
     *step = (product_difference(c, b, a, total) - a * low) / b;
 }
 
+/* mu'(n) - mu'(a) + mu'(c0), from the difference of those two of its terms that are all but equal; chosen at the end,
+   as compilers do not vectorise a choice of what the formulas begin with */
+INLINE double beta_gamma_pull(double a, double b, double n, double c0) {
+    double value, of_total, of_nearest, to_total, to_nearest;
+    remainder_rises(a, n, b, &to_total);
+    remainder_rises(a, c0, a * a / b, &to_nearest);
+    stirling_remainder(n, &value, &of_total);
+    stirling_remainder(c0, &value, &of_nearest);
+    double narrow = of_nearest + to_total, wide = of_total + to_nearest;
+    return b < a ? narrow : wide;
+}
+
 INLINE double beta_gamma(double a, double b, double c, double r, int *fine) {
     int shapes;
-    double n, e, ratio, step, va, vb, vn, v0, sa, sb, sn, s0;
+    double n, e, ratio, step, vn, sn, change, rise;
     beta_gamma_moments(a, b, c, r, &n, &e, &ratio, &step);
-    double c0 = a * n / b;
-    stirling_remainder(a, &va, &sa);
-    stirling_remainder(b, &vb, &sb);
+    double c0 = a * n / b, mine = remainder_rises(a, c0, a * a / b, &change), rest = remainder_rises(n, b, -a, &rise);
     stirling_remainder(n, &vn, &sn);
-    stirling_remainder(c0, &v0, &s0);
-    double rest = 0.5 * a / (b * n) - a * a / b * (sa - sn) + (b - 1.0) * (sb - sn);
-    double least = rest + ((vn - vb) + (v0 - va));
-    double shape = (least + ((sn - sa) + s0) * step) + bregman(c0, c, step, &shapes);
-    *fine = shapes & LAWS_FINE(a, b, c, r) & AMONG(c, 1e-30, 1e30) & !beta_is_gamma(a, b);
+    double least = 0.5 * a / (b * n) + c0 * sn + (b - 1.0) * rise + (mine - rest);
+    double shape = (least + beta_gamma_pull(a, b, n, c0) * step) + bregman(c0, c, step, &shapes);
+    *fine = shapes & LAWS_FINE(a, b, c, r) & AMONG(c, 1e-30, 1e30);
     return shape + c * remainder_of(e, ratio);
 }
 
 INLINE void beta_gamma_slopes(double a, double b, double c, double r, double *by, int *fine) {
     int shapes;
-    double n, e, ratio, step, va, vn, v0, sa, sn, s0;
+    double n, e, ratio, step;
     beta_gamma_moments(a, b, c, r, &n, &e, &ratio, &step);
     double c0 = a * n / b, gap = step + a * a / b, inverse = 1.0 / n, odds = b / a * inverse, both = stirling_curvature(n);
-    stirling_remainder(a, &va, &sa);
-    stirling_remainder(n, &vn, &sn);
-    stirling_remainder(c0, &v0, &s0);
-    both = gap * both - (b - 1.0) * both;
-    by[0] = (0.5 * inverse - 0.5 * step * odds * (n / a + 1.0)) * inverse + (both - gap * stirling_curvature(a)) + e * c * odds;
+    by[0] = (0.5 * inverse - 0.5 * step * odds * (n / a + 1.0)) * inverse +
+            (gap * both - (b - 1.0) * both - gap * stirling_curvature(a)) + e * c * odds;
     by[1] = 0.5 * (step * inverse - a / b * (n / b + 1.0) * inverse) * inverse +
-            (both + (b - 1.0) * stirling_curvature(b)) - e * c * inverse;
-    by[2] = slope_difference(c0, c, step, &shapes) + ((sn - sa) + s0) - log_of(e, ratio);
+            (gap * both + (b - 1.0) * remainder_curvature_rise(n, b, -a)) - e * c * inverse;
+    by[2] = slope_difference(c0, c, step, &shapes) + beta_gamma_pull(a, b, n, c0) - log_of(e, ratio);
     by[3] = e * c / r;
-    *fine = shapes & LAWS_FINE(a, b, c, r) & AMONG(c, 1e-30, 1e30) & !beta_is_gamma(a, b);
+    *fine = shapes & LAWS_FINE(a, b, c, r) & AMONG(c, 1e-30, 1e30);
 }

@@ -2,7 +2,7 @@
 
    A(eta) = log((e^eta - 1)/eta) = eta/2 + N(eta), N even and for |eta| <= 3 a polynomial in z = eta^2. */
 #define NEAR_ZERO 9.0
-#define APART 1.5
+#define APART 0.75
 
 /* N(eta)/z, (A' - 1/2)/eta and A'' */
 INLINE double normaliser_series(double z) {
@@ -79,6 +79,14 @@ INLINE double tilted_lowered(double x) {
     return (x < 0.0 ? size : 0.0) + (z <= NEAR_ZERO ? z * normaliser_series(z) - 0.5 * size : far);
 }
 
+/* d/a - log(b/a), d = b - a, with what the roundings lose: two bits of it cancel in A(b) - A(a) - A'(a) d */
+INLINE double ratio_remainder(double a, double b, double d) {
+    double x = d / a, ratio = b / a, s = x / (x + 2.0), q = s * s;
+    double low = (fma(-x, a, d) + lost_by_minus(b, a, d)) / a, ratio_low = fma(-ratio, a, b) / a;
+    double far = (x - natural_log(ratio)) + (low - ratio_low / ratio);
+    return q <= WIDE ? s * (x + q * artanh_tail(q)) + low * (x / ratio) : far;
+}
+
 /* A(b) - A(a) - A'(a) d */
 INLINE double tilted(double a, double b, int *fine) {
     double d = b - a, z = a * a, w = b * b;
@@ -111,11 +119,12 @@ INLINE double tilted(double a, double b, int *fine) {
     b *= sign;
     d *= sign;
     double weight = 1.0 / exp_minus_one(a);
-    int few = fabs(d) < 1.0;
-    double step = few ? d : 0.0, u = -weight * exp_minus_one(-step);
-    double second_order = weight * phi_series(-step) + remainder_of(u, 1.0 + u);
+    int few = fabs(d) < 30.0, fewer = fabs(d) < 1.0;
+    double step = few ? d : 0.0, growth = exp_minus_one(-step), u = -weight * growth;
+    double rest = fewer ? phi_series(fewer ? -step : 0.0) : growth + step;
+    double second_order = weight * rest + remainder_of(u, 1.0 + u);
     double logs = log_one_plus(-exponential(-a)) - log_one_plus(-exponential(-b));
-    double alike = remainder_of(d / a, b / a) - (few ? second_order : logs + d * weight);
+    double alike = ratio_remainder(a, b, d) - (few ? second_order : logs + d * weight);
     double fall = z <= NEAR_ZERO ? a * mean_series(z) - 0.5 : weight - 1.0 / a;
     double apart = tilted_lowered(b) - tilted_lowered(a) - fall * d;
     double far = (a >= APART) & (b >= APART) ? alike : apart;
