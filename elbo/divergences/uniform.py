@@ -25,11 +25,12 @@ from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import log_quotient, log_ratio, phi_series, relative_entropy
 from elbo.divergences._products import over, rounding_error, sum_error, times
 from elbo.divergences._registry import register
+from elbo.divergences._tilted_moments import mean_excess
 from elbo.divergences._support import constant, infinite
 from elbo.divergences.across import SOURCE
 from elbo.divergences.bernoulli import given
 from elbo.divergences.continuous_bernoulli import SOURCE as TILTED_SOURCE
-from elbo.divergences.continuous_bernoulli import logit_of, mean_excess
+from elbo.divergences.continuous_bernoulli import logit_of
 
 Slopes = tuple[Array | None, ...]
 E = math.e, 5.318237706605891e-17
