@@ -18,6 +18,7 @@ HEADERS = (
     "to_gumbel.h",
     "to_gamma.h",
     "to_normal.h",
+    "tilted.h",
 )
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written

@@ -1,4 +1,4 @@
-"""Moments of the density η e^{ηx}/(e^η − 1) on (0, 1) for those who compare them with others, and η to twice the digits.
+"""Moments of the density η e^{ηx}/(e^η − 1) on (0, 1), with what they lose in rounding, and η to twice the digits.
 
 With a = |η| and ε = 1/(e^a − 1) the law is that of rate a cut off at one, seen from the end where it is largest:
 
@@ -6,8 +6,6 @@ With a = |η| and ε = 1/(e^a − 1) the law is that of rate a cut off at one, s
 
 What η has lost in rounding, ``low``, is a constant: no derivative by it is asked for.
 """
-
-from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -17,7 +15,6 @@ from elbo.divergences import _tilting
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 
-Slopes = tuple[Array | None, ...]
 ENDLESS = 800.0  # an a whose e^−a is nothing
 # A'''/η and A'''' in powers of η²
 THIRD = tuple(2.0 * k * c for k, c in enumerate(_tilting.VARIANCE))[1:]

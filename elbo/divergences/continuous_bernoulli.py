@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Beta, ContinuousBernoulli, Uniform
 
-from elbo.divergences import _array as xp
 from elbo.divergences import _tilting
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise

@@ -9,7 +9,7 @@ A falling density is that of an exponential law of rate a = −η cut off at one
 which is all that is left of KL at r = a: η is wanted with the digits that it loses where it comes from a probability.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 from torch.distributions import ContinuousBernoulli, Exponential
@@ -74,7 +74,7 @@ def _ratio_falling(eta: Array, r: Array) -> Array:
     return r / -eta * (1.0 + xp.where(epsilon > 0.0, eta * epsilon, 0.0))
 
 
-excess = elementwise(
+excess: Callable[..., Array] = elementwise(
     _excess,
     lambda eta, low, r, needs: (r * variance(eta), None, (excess(eta, low, r) + 1.0) / r),
     "continuous_bernoulli_exponential_excess",
@@ -107,10 +107,22 @@ def _probs_slopes(p: Array, r: Array, needs: Sequence[bool]) -> Slopes:
 
 
 tilted_exponential_kl = elementwise(
-    _by_logits, _logits_slopes, "continuous_bernoulli_exponential_kl", double=True, nonnegative=(1,), width=2
+    _by_logits,
+    _logits_slopes,
+    "continuous_bernoulli_exponential_kl",
+    double=True,
+    width=2,
+    compiled="tilted_exponential",
+    nonnegative=(1,),
 )
 tilted_exponential_by_probs = elementwise(
-    _by_probs, _probs_slopes, "continuous_bernoulli_exponential_kl_by_probs", double=True, nonnegative=(1,), width=2
+    _by_probs,
+    _probs_slopes,
+    "continuous_bernoulli_exponential_kl_by_probs",
+    double=True,
+    width=2,
+    compiled="tilted_exponential_by_probs",
+    nonnegative=(1,),
 )
 
 

@@ -6,7 +6,7 @@ Nothing is negative and E ≥ 0.17, but its slope is small, and near these momen
 are taken with the digits that their terms lose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 from torch.distributions import ContinuousBernoulli, Normal
@@ -143,12 +143,12 @@ def _spread_far(eta: Array, low: Array, s: Array) -> Array:
     return (((1.0 - square) - t) - (square_low + t_low)) / square
 
 
-gap = elementwise(
+gap: Callable[..., Array] = elementwise(
     _gap,
     lambda eta, low, m, s, needs: (variance(eta) / s, None, -1.0 / s, -gap(eta, low, m, s) / s),
     "continuous_bernoulli_normal_gap",
 )
-spread = elementwise(
+spread: Callable[..., Array] = elementwise(
     _spread,
     lambda eta, low, s, needs: (third(eta) / (s * s), None, -2.0 * (spread(eta, low, s) + 1.0) / s),
     "continuous_bernoulli_normal_spread",
@@ -194,10 +194,22 @@ def _probs_slopes(p: Array, m: Array, s: Array, needs: Sequence[bool]) -> Slopes
 
 
 tilted_normal_kl = elementwise(
-    _by_logits, _logits_slopes, "continuous_bernoulli_normal_kl", double=True, nonnegative=(2,), width=2
+    _by_logits,
+    _logits_slopes,
+    "continuous_bernoulli_normal_kl",
+    double=True,
+    width=2,
+    compiled="tilted_normal",
+    nonnegative=(2,),
 )
 tilted_normal_by_probs = elementwise(
-    _by_probs, _probs_slopes, "continuous_bernoulli_normal_kl_by_probs", double=True, nonnegative=(2,), width=2
+    _by_probs,
+    _probs_slopes,
+    "continuous_bernoulli_normal_kl_by_probs",
+    double=True,
+    width=2,
+    compiled="tilted_normal_by_probs",
+    nonnegative=(2,),
 )
 
 

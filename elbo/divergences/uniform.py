@@ -25,8 +25,8 @@ from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import log_quotient, log_ratio, phi_series, relative_entropy
 from elbo.divergences._products import over, rounding_error, sum_error, times
 from elbo.divergences._registry import register
-from elbo.divergences._tilted_moments import mean_excess
 from elbo.divergences._support import constant, infinite
+from elbo.divergences._tilted_moments import mean_excess
 from elbo.divergences.across import SOURCE
 from elbo.divergences.bernoulli import given
 from elbo.divergences.continuous_bernoulli import SOURCE as TILTED_SOURCE

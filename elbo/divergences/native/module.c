@@ -18,6 +18,7 @@
 #include "to_gumbel.h"
 #include "to_gamma.h"
 #include "to_normal.h"
+#include "tilted.h"
 
 #define MOST 4    /* inputs of a kernel */
 #define TILE 1024 /* elements that a kernel gets at a time, where an input is a single number */
