@@ -172,8 +172,9 @@ def _value(eta: Array, low: Array, m: Array, s: Array) -> Array:
 
 def _slopes(eta: Array, low: Array, m: Array, s: Array) -> Slopes:
     g, d = gap(eta, low, m, s), spread(eta, low, s)
-    by_eta = shape_slope(eta) + lean(eta) * d + g * (variance(eta) / s)
-    return by_eta, -g / s, -(d + g * g) / s
+    rise, v = lean(eta), variance(eta)
+    near = shape_slope(eta) + rise * d + g * (v / s)
+    return xp.where(abs(d) < 0.5, near, v * (eta + g / s) + rise * (1.0 + d)), -g / s, -(d + g * g) / s
 
 
 def _by_logits(eta: Array, m: Array, s: Array) -> Array:

@@ -224,7 +224,8 @@ INLINE void tilted_normal_slopes_of(double eta, double low, double m, double s, 
     double lean = ((0.5 + epsilon) * t - inverse) / (1.0 - t);
     slope = z <= NEAR_SHAPE ? eta * normal_shape_slope(z) : sign * slope;
     lean = z <= NEAR_ZERO ? 0.5 * third / variance : sign * lean;
-    by[0] = slope + lean * d + gap * (variance / s);
+    double near = slope + lean * d + gap * (variance / s);
+    by[0] = fabs(d) < 0.5 ? near : variance * (eta + gap / s) + lean * (1.0 + d);
     by[1] = -gap / s;
     by[2] = -(d + gap * gap) / s;
 }
