@@ -1,9 +1,10 @@
 """KL and Rényi divergences in closed form, accurate to the last digits, dispatched on ``torch.distributions`` types."""
 
-from elbo.divergences import across as _across  # noqa: F401
+from elbo.divergences import beta as _beta  # noqa: F401  (the families register themselves)
 from elbo.divergences import continuous_bernoulli as _continuous_bernoulli  # noqa: F401
 from elbo.divergences import exponential as _exponential  # noqa: F401
-from elbo.divergences import gamma as _gamma  # noqa: F401  (the families register themselves)
+from elbo.divergences import gamma as _gamma  # noqa: F401
+from elbo.divergences import gamma_normal as _gamma_normal  # noqa: F401
 from elbo.divergences import infinite as _infinite  # noqa: F401
 from elbo.divergences import kumaraswamy as _kumaraswamy  # noqa: F401
 from elbo.divergences import location_scale as _location_scale  # noqa: F401
@@ -15,6 +16,7 @@ from elbo.divergences import tilted_to_exponential as _tilted_to_exponential  # 
 from elbo.divergences import tilted_to_normal as _tilted_to_normal  # noqa: F401
 from elbo.divergences import to_gamma as _to_gamma  # noqa: F401
 from elbo.divergences import to_gumbel as _to_gumbel  # noqa: F401
+from elbo.divergences import to_laplace as _to_laplace  # noqa: F401
 from elbo.divergences import to_normal as _to_normal  # noqa: F401
 from elbo.divergences import uniform as _uniform  # noqa: F401
 from elbo.divergences import uniform_shapes as _uniform_shapes  # noqa: F401

@@ -12,6 +12,7 @@ from elbo.divergences._domain import holds_nan
 from elbo.divergences._elementwise import transformed
 
 Divergence = Callable[..., Tensor]
+TEXTBOOK = "any textbook: −H(q) − E_q log p"  # a source
 
 
 @dataclass(frozen=True)

@@ -19,163 +19,124 @@ import torch
 from torch import Tensor
 from torch.distributions import (
     Bernoulli,
-    Beta,
     Binomial,
     Categorical,
-    Dirichlet,
     Distribution,
-    Exponential,
-    Gamma,
-    Geometric,
     Independent,
-    InverseGamma,
     LogNormal,
     MultivariateNormal,
-    NegativeBinomial,
     Normal,
     OneHotCategorical,
     Poisson,
 )
 
 from elbo._errors import Error, InputTypeError, InputValueError
+from elbo.divergences import _alpha_terms
 from elbo.divergences import _array as xp
+from elbo.divergences import _double_double as double
 from elbo.divergences._array import Array
 from elbo.divergences._by_logits import by_logits
-from elbo.divergences._diagnosis import attempt, blame
+from elbo.divergences._diagnosis import attempt, blame, parameters
 from elbo.divergences._domain import holds_nan
 from elbo.divergences._elementwise import elementwise, transformed
-from elbo.divergences._kernels import lambda_of, log_quotient
+from elbo.divergences._kernels import itakura_saito_of, lambda_of, log_quotient
+from elbo.divergences._laws import in_double
+from elbo.divergences._laws_between import MIDDLES, blend, through
 from elbo.divergences._registry import UnregisteredPairError, _check_kinds, kl
-from elbo.divergences.bernoulli import _same_count, given
+from elbo.divergences.bernoulli import given, same_count
 from elbo.divergences.categorical import by_logits as categorical_by_logits
 from elbo.divergences.categorical import same_outcomes
+from elbo.divergences.multivariate_gaussian import from_factors
 
 Slopes = tuple[Array | None, ...]
 
 
 def _gaussian(alpha: float) -> Callable[..., Tensor]:
-    """½ [Λ(u) − Λ(c u)/c] + α Δ²/(2 v), c = 1 − α, u = s₁²/s₂² − 1, v = s₂² (1 + c u); inf if v ≤ 0."""
+    """½ [Λ(u) − Λ(c u)/c] + α Δ²/(2 s₂² w), c = 1 − α, u = s₁²/s₂² − 1, w = 1 + c u; inf if w ≤ 0."""
     c = 1.0 - alpha
+    c_low = (1.0 - c) - alpha  # what c has lost
 
     def mixed(s1: Array, s2: Array) -> Array:
-        # α s₂² + (1 − α) s₁², from the difference, which is all that matters near v = 0
-        return s2 * s2 + c * ((s1 - s2) * (s1 + s2))
+        """w = α + c s₁²/s₂², to the last digits near the edge of the infinite region, where it vanishes."""
+        ratio, low = double.over(s1, s2)
+        square, lost = double.times(ratio, ratio)
+        lost = lost + 2.0 * ratio * low
+        part, rest = double.times(square, c + 0.0 * square)
+        total, error = double.plus(part, alpha + 0.0 * part)
+        return total + (error + (rest + c * lost + c_low * square))
 
     def value(m1: Array, s1: Array, m2: Array, s2: Array) -> Array:
-        v = mixed(s1, s2)
+        w = mixed(s1, s2)
         log_ratio = 2.0 * log_quotient(s1, s2, s1 - s2)
         if alpha > 0.5:
-            u = (s1 - s2) / s2 * ((s1 + s2) / s2)
-            near = lambda_of(u) - lambda_of(c * u) / c
-            far = xp.log1p(c * u) / c - log_ratio
+            u, ratio = (s1 - s2) / s2 * ((s1 + s2) / s2), s1 / s2
+            step, rise = c * u, w
+            near = itakura_saito_of(u, ratio * ratio) - itakura_saito_of(step, rise) / c
         else:
-            u = (s2 - s1) / s1 * ((s2 + s1) / s1)
-            near = (alpha * lambda_of(u) - lambda_of(alpha * u)) / c
-            far = (xp.log1p(alpha * u) + alpha * log_ratio) / c
+            u, ratio = (s2 - s1) / s1 * ((s2 + s1) / s1), s2 / s1
+            step = alpha * u
+            rise = 1.0 + step
+            near = (alpha * itakura_saito_of(u, ratio * ratio) - lambda_of(step)) / c
+        growth = xp.where(abs(step) < 0.5, xp.log1p(step), xp.log(rise)) / c
+        far = growth - log_ratio if alpha > 0.5 else growth + alpha / c * log_ratio
         spread = xp.where(abs(u) < 1.0, near, far)
-        difference = m1 - m2
-        total = 0.5 * (spread + alpha * (difference / v) * difference)
-        return xp.where(v > 0.0, total, math.inf + 0.0 * s1)
+        distance = (m1 - m2) / s2
+        total = 0.5 * (spread + alpha * (distance / w) * distance)
+        return xp.where(w > 0.0, total, math.inf + 0.0 * w)
 
     def slopes(m1: Array, s1: Array, m2: Array, s2: Array, needs: Sequence[bool]) -> Slopes:
-        v = mixed(s1, s2)
-        difference = m1 - m2
-        mean = alpha * difference / v
-        excess = (s1 - s2) * (s1 + s2) / v
-        square = difference / v * difference / v
-        by_q = alpha * (excess / s1 - c * s1 * square)
-        by_p = -alpha * (excess / s2 + alpha * s2 * square)
-        return mean, by_q, -mean, by_p
+        w = mixed(s1, s2)
+        distance = (m1 - m2) / s2
+        mean = alpha * distance / w / s2
+        excess = (s1 - s2) / s2 * ((s1 + s2) / s2) / w
+        square, ratio = distance / w * distance / w, s1 / s2
+        by_q = alpha * (excess / s1 - c * ratio * square / s2)
+        by_p = -alpha * (excess + alpha * square) / s2
+        # an infinite value does not change
+        return tuple(xp.where(w > 0.0, slope, 0.0 * w) for slope in (mean, by_q, -mean, by_p))
 
     return elementwise(value, slopes, "gaussian_renyi", nonnegative=(1, 3))
 
 
-def _vectors(q: MultivariateNormal, p: MultivariateNormal, alpha: float) -> Tensor:
+def _vectors(q: MultivariateNormal, p: MultivariateNormal, alpha: float) -> Any:
+    """KL₀[Σ₁ ‖ Σ₂] − KL₀[Σ ‖ Σ₂]/c + ½ α Δᵀ Σ⁻¹ Δ, Σ = Σ₂ + c (Σ₁ − Σ₂), where KL₀ is that of equal means."""
+    if alpha < 0.5:
+        return alpha / (1.0 - alpha) * _vectors(p, q, 1.0 - alpha)
     c = 1.0 - alpha
-    covariance_q, covariance_p = q.covariance_matrix, p.covariance_matrix
-    factor = p._unbroadcasted_scale_tril
-    half = torch.linalg.solve_triangular(factor, covariance_q - covariance_p, upper=False)
-    e = torch.linalg.solve_triangular(factor, half.mT, upper=False)
-    values = torch.linalg.eigvalsh(e)
-    finite = (1.0 + c * values > 0).all(-1)
-    safe = torch.where(finite.unsqueeze(-1), values, torch.zeros_like(values))
-    one = torch.ones_like(safe)
-    zero = torch.zeros_like(safe)
-    spread = _gaussian(alpha)(zero, torch.sqrt(1.0 + safe), zero, one).sum(-1)
-    mixed = covariance_p + c * (covariance_q - covariance_p)
-    difference = (q.loc - p.loc).unsqueeze(-1)
-    quadratic = (difference * torch.linalg.solve(mixed, difference)).sum((-2, -1))
-    return torch.where(finite, spread + 0.5 * alpha * quadratic, torch.full_like(spread, math.inf))
-
-
-def _blend(alpha: float, q: Tensor, p: Tensor) -> Tensor:
-    return q + (1.0 - alpha) * (p - q)
-
-
-def _positive(make: Callable[..., Distribution], names: Sequence[str]) -> Callable[..., tuple[Distribution, Tensor]]:
-    """m for families whose natural parameters are ``names`` themselves (up to a shift), all positive."""
-
-    def middle(q: Any, p: Any, alpha: float) -> tuple[Distribution, Tensor]:
-        values = [_blend(alpha, getattr(q, name), getattr(p, name)) for name in names]
-        inside = [~(value <= 0) for value in values]  # where NaN is left to KL, which refuses it
-        outside = ~torch.stack(torch.broadcast_tensors(*inside)).all(0)
-        if make is Dirichlet:
-            outside = (~inside[0]).any(-1)
-            values = [torch.where(inside[0], values[0], torch.ones_like(values[0]))]
-        else:
-            values = [torch.where(i, v, torch.ones_like(v)) for i, v in zip(inside, values, strict=True)]
-        return make(*values, validate_args=False), outside
-
-    return middle
-
-
-def _poisson(q: Poisson, p: Poisson, alpha: float) -> tuple[Distribution, Tensor]:
-    outside = (p.rate == 0) & (q.rate > 0) if alpha > 1 else torch.zeros_like(q.rate, dtype=torch.bool)
-    rate = q.rate.pow(alpha) * torch.where(p.rate == 0, torch.ones_like(p.rate), p.rate).pow(1.0 - alpha)
-    rate = torch.where((p.rate == 0) & ~outside, torch.zeros_like(rate), rate)
-    return Poisson(rate, validate_args=False), outside
-
-
-def _geometric(q: Geometric, p: Geometric, alpha: float) -> tuple[Distribution, Tensor]:
-    exponent = _blend(alpha, torch.log1p(-q.probs), torch.log1p(-p.probs))
-    outside = exponent >= 0
-    return Geometric(
-        -torch.expm1(torch.where(outside, -torch.ones_like(exponent), exponent)), validate_args=False
-    ), outside
-
-
-def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial, alpha: float) -> tuple[Distribution, Tensor]:
-    _same_count(q, p)
-    exponent = _blend(alpha, torch.log(q.probs), torch.log(p.probs))
-    outside = exponent >= 0
-    probs = torch.exp(torch.where(outside, -torch.ones_like(exponent), exponent))
-    return NegativeBinomial(q.total_count, probs, validate_args=False), outside
-
-
-MIDDLES: dict[type[Distribution], Callable[..., tuple[Distribution, Tensor]]] = {
-    Exponential: _positive(Exponential, ("rate",)),
-    Gamma: _positive(Gamma, ("concentration", "rate")),
-    InverseGamma: _positive(InverseGamma, ("concentration", "rate")),
-    Beta: _positive(Beta, ("concentration1", "concentration0")),
-    Dirichlet: _positive(Dirichlet, ("concentration",)),
-    Poisson: _poisson,
-    Geometric: _geometric,
-    NegativeBinomial: _negative_binomial,
-}
+    gap = q.loc - p.loc
+    if "scale_tril" in vars(q) and "scale_tril" in vars(p):
+        l1, l2 = q.scale_tril, p.scale_tril
+        step = l1 - l2
+        known, difference = None, step @ l1.mT + l2 @ step.mT
+    else:  # decomposed anew, because a law of float32 has its factor in float32
+        l1, l2 = (torch.linalg.cholesky(law.covariance_matrix) for law in (q, p))
+        known = difference = q.covariance_matrix - p.covariance_matrix
+    factor, failed = torch.linalg.cholesky_ex(p.covariance_matrix + c * difference)
+    finite = failed == 0
+    factor = torch.where(finite[..., None, None], factor, l2)
+    nothing = torch.zeros_like(gap[..., 0])
+    whole = from_factors(l1, l2, known, nothing)
+    near = whole - from_factors(factor, l2, c * difference, nothing) / c
+    d1, d2, d = (torch.diagonal(x, dim1=-2, dim2=-1) for x in (l1, l2, factor))
+    far = torch.log(d / d2).sum(-1) / c - torch.log(d1 / d2).sum(-1)
+    square = torch.linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).square().sum((-2, -1))
+    value = torch.where(whole < 1.0, near, far) + 0.5 * alpha * square
+    return torch.where(finite, value, torch.full_like(value, math.inf))
 
 
 def _from_logits(divergence: Callable[..., Tensor], a: Tensor, b: Tensor, alpha: float) -> Tensor:
-    middle = _blend(alpha, a, b)
+    middle = blend(alpha, a, b)
     return (alpha * divergence(middle, a) + (1.0 - alpha) * divergence(middle, b)) / (1.0 - alpha)
 
 
 def _bernoulli(q: Any, p: Any, alpha: float) -> Tensor:
+    by_probs = _alpha_terms.bernoulli(alpha)
+    if not given(q) == given(p) == "logits":
+        return by_probs(q.probs, p.probs)
+    certain = torch.isinf(q.logits) | torch.isinf(p.logits)
     smooth = _from_logits(by_logits, _finite(q.logits), _finite(p.logits), alpha)
-    edge = torch.isinf(q.logits) | torch.isinf(p.logits)
-    if given(q) == "probs" or given(p) == "probs":
-        edge = (q.probs == 0) | (q.probs == 1) | (p.probs == 0) | (p.probs == 1)
-    return torch.where(
-        edge, _direct(torch.stack((q.probs, 1 - q.probs), -1), torch.stack((p.probs, 1 - p.probs), -1), alpha), smooth
+    return (
+        smooth if not transformed() and not certain.any() else torch.where(certain, by_probs(q.probs, p.probs), smooth)
     )
 
 
@@ -183,21 +144,18 @@ def _finite(logits: Tensor) -> Tensor:
     return torch.where(torch.isinf(logits), torch.zeros_like(logits), logits)
 
 
-def _direct(q: Tensor, p: Tensor, alpha: float) -> Tensor:
-    """From probabilities, some of which are zero."""
-    q, p = torch.broadcast_tensors(q, p)
-    both = (q > 0) & (p > 0)
-    one = torch.ones_like(q)
-    logs = alpha * torch.log(torch.where(both, q, one)) + (1.0 - alpha) * torch.log(torch.where(both, p, one))
-    value = torch.logsumexp(logs.masked_fill(~both, -math.inf), -1) / (alpha - 1.0)
-    return value.masked_fill(((q > 0) & (p == 0)).any(-1), math.inf) if alpha > 1 else value
-
-
 def _categorical(q: Categorical, p: Categorical, alpha: float) -> Tensor:
     same_outcomes(q, p)
-    edge = ((q.probs == 0) | (p.probs == 0)).any(-1)
+    by_weights = _alpha_terms.categorical(alpha)
+    if not given(q) == given(p) == "logits":
+        return by_weights(q.probs, p.probs)
+    certain = (torch.isinf(q.logits) | torch.isinf(p.logits)).any(-1)
     smooth = _from_logits(categorical_by_logits, _finite(q.logits), _finite(p.logits), alpha)
-    return torch.where(edge, _direct(q.probs, p.probs, alpha), smooth)
+    return (
+        smooth
+        if not transformed() and not certain.any()
+        else torch.where(certain, by_weights(q.probs, p.probs), smooth)
+    )
 
 
 def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
@@ -219,9 +177,9 @@ def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
         InputTypeError: for laws that are not of one of these types, mixed dtypes or devices.
         InputValueError: for an order that is not positive and finite, for shapes that do not fit, for NaN parameters.
 
-    Conditions: near the edge of the infinite region the relative error grows as the distance to it shrinks; for α > 1
-    and
-    laws other than Gaussians it is about 2 α times that of KL.
+    Conditions: the relative error is some ulps for Gaussian, Poisson, Bernoulli and categorical laws, and in float32
+    for all (of vectors it is so many times the condition number of p's Cholesky factor); for other laws, in float64,
+    about 2 α times that of KL, and more near the edge of the infinite region.
 
     Source: van Erven and Harremoës 2014, arXiv 1206.2459; Gil, Alajaji and Linder 2013 for the families.
 
@@ -249,7 +207,7 @@ def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
         )
     _check_kinds(q, p)
     try:
-        result = attempt(q, p, lambda: _dispatch(q, p, float(alpha)))
+        result = attempt(q, p, lambda: _rounded_once(q, p, float(alpha)))
     except InputValueError as error:
         raise blame(q, p) or error from error  # a law in between may have been blamed for it
     if not transformed() and holds_nan(result):
@@ -265,25 +223,36 @@ KINDS = (
     Binomial,
     Categorical,
     OneHotCategorical,
+    Poisson,
     Independent,
     *MIDDLES,
 )
 
 
+def _rounded_once(q: Distribution, p: Distribution, alpha: float) -> Tensor:
+    """In float64 where the parameters are float32, whose law in between would be rounded."""
+    if next(parameters(q))[1].dtype is not torch.float32:
+        return _dispatch(q, p, alpha)
+    return _dispatch(in_double(q), in_double(p), alpha).float()
+
+
 def _dispatch(q: Any, p: Any, alpha: float) -> Tensor:
     if isinstance(q, Independent):
-        value = renyi(q.base_dist, p.base_dist, alpha)
+        value = _dispatch(q.base_dist, p.base_dist, alpha)
         return value.sum(tuple(range(-q.reinterpreted_batch_ndims, 0))) if q.reinterpreted_batch_ndims else value
     if isinstance(q, LogNormal):
         return _dispatch(q.base_dist, p.base_dist, alpha)
     if isinstance(q, Normal):
         return _gaussian(alpha)(q.loc, q.scale, p.loc, p.scale)
     if isinstance(q, MultivariateNormal):
-        return _vectors(q, p, alpha)
+        of_vectors: Tensor = _vectors(q, p, alpha)
+        return of_vectors
+    if isinstance(q, Poisson):
+        return _alpha_terms.poisson(alpha)(q.rate, p.rate)
     if isinstance(q, Bernoulli):
         return _bernoulli(q, p, alpha)
     if isinstance(q, Binomial):
-        _same_count(q, p)
+        same_count(q, p)
         return q.total_count * _bernoulli(q, p, alpha)
     if isinstance(q, OneHotCategorical):
         return _categorical(q._categorical, p._categorical, alpha)
@@ -291,9 +260,7 @@ def _dispatch(q: Any, p: Any, alpha: float) -> Tensor:
         return _categorical(q, p, alpha)
     for kind, middle in MIDDLES.items():
         if isinstance(q, kind):
-            law, outside = middle(q, p, alpha)
-            value = (alpha * kl(law, q) + (1.0 - alpha) * kl(law, p)) / (1.0 - alpha)
-            return value.masked_fill(outside, math.inf)
+            return through(middle(q, p, alpha), q, p, alpha)
     raise UnregisteredPairError(
         f"the Rényi divergence of {type(q).__name__} has no closed form here, expected one of "
         f"{', '.join(kind.__name__ for kind in KINDS)}"

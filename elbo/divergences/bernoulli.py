@@ -21,7 +21,7 @@ from elbo.divergences._domain import holds_negative
 from elbo.divergences._elementwise import elementwise, transformed
 from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio
 from elbo.divergences._registry import register
-from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
+from elbo.divergences._tensors import check_tensor, check_together, finish
 
 Slopes = tuple[Array | None, ...]
 
@@ -94,10 +94,10 @@ def bernoulli_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -> 
         >>> bernoulli_kl(torch.tensor([40.0]), torch.tensor([41.0]))
         tensor([1.5629e-18])
     """
-    _check_tensor("q_logits", q_logits)
-    _check_tensor("p_logits", p_logits)
-    _check_together(q_logits=q_logits, p_logits=p_logits)
-    return _finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
+    check_tensor("q_logits", q_logits)
+    check_tensor("p_logits", p_logits)
+    check_together(q_logits=q_logits, p_logits=p_logits)
+    return finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
 
 
 def given(law: Distribution) -> str:
@@ -112,7 +112,8 @@ def bernoulli(q: Distribution, p: Distribution) -> Tensor:
     return by_probs(q.probs, p.probs)  # type: ignore[attr-defined]
 
 
-def _same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
+def same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
+    """Refuse laws of different numbers of trials."""
     if transformed() or q.total_count.is_meta:
         return
     other = q.total_count != p.total_count
@@ -155,7 +156,7 @@ def _bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
     source=SOURCE,
 )
 def _binomial_binomial(q: Binomial, p: Binomial) -> Tensor:
-    _same_count(q, p)
+    same_count(q, p)
     return q.total_count * bernoulli(q, p)
 
 
@@ -176,7 +177,7 @@ def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
     source=SOURCE,
 )
 def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
-    _same_count(q, p)
+    same_count(q, p)
     if given(q) == given(p) == "logits":
         return q.total_count * negative_by_logits(q.logits, p.logits)
     return q.total_count * negative_binomial(q.probs, p.probs)

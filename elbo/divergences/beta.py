@@ -14,20 +14,22 @@ above hold what is left when those have cancelled. Everything is of the size of 
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
-from torch.distributions import Beta, Exponential, Gamma, Normal
+from torch.distributions import Beta, Exponential, Gamma, Normal, Uniform
 
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import itakura_saito_of, lambda_of
 from elbo.divergences._products import product_difference, rounding_error
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import SLOPES, remainder_and_slope, remainder_curvature, rises_beyond_4, stacked
 from elbo.divergences._stirling import SHIFT, STIRLING, bregman, slope_difference
+from elbo.divergences.gamma import beta_kl
 
 Slopes = tuple[Array | None, ...]
-SOURCE = "any textbook: −H(q) − E_q log p; the form without cancellation is derived in elbo.divergences.beta"
+SOURCE = TEXTBOOK + "; the form without cancellation is derived in elbo.divergences.beta"
 
 
 def _total(a: Array, b: Array) -> tuple[Array, Array]:
@@ -195,3 +197,18 @@ def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
 )
 def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
     return beta_gamma_kl(q.concentration1, q.concentration0, p.concentration, p.rate)
+
+
+@register(
+    Beta,
+    Uniform,
+    formula="KL[Beta ‖ U(0, 1)] + log(h − l)",
+    conditions="inf unless l ≤ 0 and h ≥ 1",
+    accuracy=16,
+    note="7 measured where the beta law is all but uniform, 6 elsewhere",
+    source=TEXTBOOK,
+)
+def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
+    one = q.concentration1.new_ones(())
+    value = beta_kl(q.concentration1, q.concentration0, one, one) + torch.log(p.high - p.low)
+    return value.masked_fill((p.low > 0) | (p.high < 1), math.inf)

@@ -20,8 +20,8 @@ from elbo.divergences._array import Array
 from elbo.divergences._kernels import entropy_term, phi
 from elbo.divergences._registry import register
 from elbo.divergences._rowwise import rowwise
+from elbo.divergences._tensors import check_tensor, check_together, finish
 from elbo.divergences.bernoulli import given
-from elbo.divergences.gaussian import _check_tensor, _check_together, _finish
 
 Slopes = tuple[Array | None, ...]
 
@@ -66,7 +66,7 @@ def _log_ratios(a: Array, b: Array) -> tuple[Array, Array, Array]:
     scale = xp.exp((sum_b - _at_likeliest(a, b)) - (sum_a - xp.row_max(a)))
     grown = xp.where(d <= 1.0, q * xp.expm1(xp.where(d <= 1.0, d, 1.0)), p * scale - q)
     shift = xp.row_sum(xp.where(absent, xp.exp(b - sum_a - centre), grown))
-    y = xp.where(abs(shift) < 1.0, d - xp.log1p(shift), log_p - log_q)
+    y = xp.where((shift > -0.5) & (shift < 1.0), d - xp.log1p(shift), log_p - log_q)
     return q, p, xp.where(absent, 0.0, y)
 
 
@@ -139,10 +139,10 @@ def categorical_kl(q_logits: Tensor, p_logits: Tensor, *, event_dims: int = 0) -
         >>> categorical_kl(torch.tensor([0.0, 1e-3]), torch.tensor([1e-3, 0.0]))
         tensor(5.0000e-07)
     """
-    _check_tensor("q_logits", q_logits)
-    _check_tensor("p_logits", p_logits)
-    _check_together(q_logits=q_logits, p_logits=p_logits)
-    return _finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
+    check_tensor("q_logits", q_logits)
+    check_tensor("p_logits", p_logits)
+    check_together(q_logits=q_logits, p_logits=p_logits)
+    return finish(by_logits(q_logits, p_logits), event_dims, q_logits=q_logits, p_logits=p_logits)
 
 
 def same_outcomes(q: Categorical, p: Categorical) -> None:

@@ -19,6 +19,7 @@ from elbo.divergences._registry import register
 from elbo.divergences._tilted_moments import variance
 from elbo.divergences.bernoulli import given
 from elbo.divergences.bernoulli import log_odds_difference as logit_difference
+from elbo.divergences.gamma import beta_kl
 
 Slopes = tuple[Array | None, ...]
 SOURCE = "Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845"
@@ -129,8 +130,7 @@ def _to_uniform(q: ContinuousBernoulli, p: Uniform) -> Tensor:
     source=SOURCE,
 )
 def _from_beta(q: Beta, p: ContinuousBernoulli) -> Tensor:
-    from elbo.divergences.across import beta_to_uniform
-
     eta = log_odds(p)
     excess = 0.5 * (q.concentration1 - q.concentration0) / (q.concentration1 + q.concentration0)  # of the mean over ½
-    return beta_to_uniform(q) + _from_unit(p) - eta * excess
+    one = eta.new_ones(())
+    return beta_kl(q.concentration1, q.concentration0, one, one) + _from_unit(p) - eta * excess

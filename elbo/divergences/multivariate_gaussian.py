@@ -11,7 +11,6 @@ then corrected once, from R + Rᵀ + R Rᵀ = L₂⁻¹ (Σ₁ − Σ₂) L₂�
 covariances.
 """
 
-import copy
 from typing import Any, cast
 
 import torch
@@ -25,6 +24,7 @@ from elbo.divergences._diagnosis import blame
 from elbo.divergences._domain import holds_negative
 from elbo.divergences._elementwise import transformed
 from elbo.divergences._kernels import itakura_saito, log_remainder
+from elbo.divergences._laws import in_double
 from elbo.divergences._low_rank import LowRankToDiagonal, low_rank_square
 from elbo.divergences._registry import register
 from elbo.divergences._woodbury import FULL_LOW, LOW_FULL, LOW_LOW, doubled
@@ -147,15 +147,6 @@ def _low_rank_factor(factor: Tensor, diagonal: Tensor) -> Any:
     return (torch.diagonal(upper, dim1=-2, dim2=-1).sgn().unsqueeze(-1) * upper).mT
 
 
-def _in_double(law: Distribution) -> Any:
-    """The same law with its parameters in float64 (a copy: a constructor would decompose and validate again)."""
-    twin = copy.copy(law)
-    for name, value in vars(law).items():
-        if isinstance(value, Tensor | Distribution):
-            setattr(twin, name, value.double() if isinstance(value, Tensor) else _in_double(value))
-    return twin
-
-
 def _normal(law: Distribution) -> Normal:
     base = law.base_dist if isinstance(law, Independent) else None
     if not isinstance(base, Normal) or law.reinterpreted_batch_ndims != 1:  # type: ignore[attr-defined]
@@ -256,7 +247,7 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
         if not traced and not isinstance(p, Independent):
             return _by_rank(q, p)
         if _mean(q).dtype is torch.float32:  # with W ≫ √D the covariance is singular there, although the law is not
-            return gaussian_vectors(_in_double(q), _in_double(p)).float()
+            return gaussian_vectors(in_double(q), in_double(p)).float()
         if isinstance(p, Independent):
             return low_rank_to_diagonal(cast(LowRankMultivariateNormal, q), _mean(p), _normal(p).scale)
     if _given(q) == _given(p) == "precision_matrix":

@@ -19,10 +19,9 @@ from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import itakura_saito_of, log_of
 from elbo.divergences._products import product_difference, rounding_error
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import psi_less_log, remainder_and_slope
 from elbo.divergences._support import constant, infinite
-from elbo.divergences.across import SOURCE
 
 Slopes = tuple[Array | None, ...]
 ROOT_2PI = math.sqrt(2.0 * math.pi)
@@ -127,7 +126,7 @@ pareto_normal_kl = elementwise(
     formula="log(α/(x r)) − 1/α − 1 + r x α/(α − 1)",
     conditions="inf if α ≤ 1",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _pareto_exponential(q: Pareto, p: Exponential) -> Tensor:
     return pareto_exponential_kl(q.scale, q.alpha, p.rate)
@@ -139,7 +138,7 @@ def _pareto_exponential(q: Pareto, p: Exponential) -> Tensor:
     formula="log α − 1 − c (log(r x) + 1/α) + log Γ(c) + r x α/(α − 1)",
     conditions="inf if α ≤ 1",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _pareto_gamma(q: Pareto, p: Gamma) -> Tensor:
     return pareto_gamma_kl(q.scale, q.alpha, p.concentration, p.rate)
@@ -151,7 +150,7 @@ def _pareto_gamma(q: Pareto, p: Gamma) -> Tensor:
     formula="log(α/x) − 1/α − 1 + ½ log 2πs² + (Var + (E x − m)²)/(2 s²)",
     conditions="inf if α ≤ 2",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _pareto_normal(q: Pareto, p: Normal) -> Tensor:
     return pareto_normal_kl(q.scale, q.alpha, p.loc, p.scale)

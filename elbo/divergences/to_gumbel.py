@@ -8,7 +8,7 @@
         τ = 1/(b s),   u = m/s − a log(1 + τ),   a κ² = 1 + κ,
         N(a) = J(a) + a (Λ(κ) − ½ κ²) + ½ Λ(κ) + 1 − ½ log 2π
 
-Φ(y) = e^y − 1 − y, Λ(d) = d − log(1 + d), J as in ``gamma_across``. The last term of each is the divergence to the
+Φ(y) = e^y − 1 − y, Λ(d) = d − log(1 + d), J as in ``gamma_normal``. The last term of each is the divergence to the
 nearest Gumbel law of all, so that no term is negative; N has a minimum of 0.003, and is a rational function of 1/√a
 about it. The exponent u is computed to twice the digits (``_double_double``), because e^u is large where its terms do
 not cancel.
@@ -34,11 +34,11 @@ from elbo.divergences._kernels import (
     phi,
     square_remainder,
 )
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import gamma_shape, gamma_shape_slope
 
 Slopes = tuple[Array | None, ...]
-SOURCE = "any textbook: −H(q) − E_q log p; the form without cancellation is derived in elbo.divergences.to_gumbel"
+SOURCE = TEXTBOOK + "; the form without cancellation is derived in elbo.divergences.to_gumbel"
 LEAST = 0.08106146679532726  # 1 − ½ log 2π, of a normal law to the nearest Gumbel law
 GOLDEN = (1.618033988749895, -5.432115203682506e-17)
 LEAST_EXPONENTIAL = 0.17439851357108457  # φ − 3 log φ, of an exponential law to the nearest Gumbel law

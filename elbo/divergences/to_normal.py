@@ -18,10 +18,9 @@ from elbo.divergences._array import Array
 from elbo.divergences._double_double import Pair
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import square_remainder
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 
 Slopes = tuple[Array | None, ...]
-SOURCE = "any textbook: −H(q) − E_q log p"
 
 
 def _to_normal(name: str, shift: Pair, deviation: Pair, excess: float) -> Callable[..., Tensor]:
@@ -92,7 +91,7 @@ exponential_normal_kl = elementwise(
     Normal,
     formula="−log b − γ − 1 + ½ log 2πs² + (π² b²/6 + (m₁ + γ b − m₂)²)/(2 s²)",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
     return gumbel_normal_kl(q.loc, q.scale, p.loc, p.scale)
@@ -103,7 +102,7 @@ def _gumbel_normal(q: Gumbel, p: Normal) -> Tensor:
     Normal,
     formula="−log 2b − 1 + ½ log 2πs² + (2 b² + (m₁ − m₂)²)/(2 s²)",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _laplace_normal(q: Laplace, p: Normal) -> Tensor:
     return laplace_normal_kl(q.loc, q.scale, p.loc, p.scale)
@@ -114,7 +113,7 @@ def _laplace_normal(q: Laplace, p: Normal) -> Tensor:
     Normal,
     formula="log r − 1 + ½ log 2πs² + (1/r² + (1/r − m)²)/(2 s²)",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _exponential_normal(q: Exponential, p: Normal) -> Tensor:
     return exponential_normal_kl(q.rate, p.loc, p.scale)

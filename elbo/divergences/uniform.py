@@ -24,10 +24,9 @@ from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import log_quotient, log_ratio, phi_series, relative_entropy
 from elbo.divergences._products import over, rounding_error, sum_error, times
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._support import constant, infinite
 from elbo.divergences._tilted_moments import mean_excess
-from elbo.divergences.across import SOURCE
 from elbo.divergences.bernoulli import given
 from elbo.divergences.continuous_bernoulli import SOURCE as TILTED_SOURCE
 from elbo.divergences.continuous_bernoulli import logit_of
@@ -242,7 +241,7 @@ def _uniform_uniform(q: Uniform, p: Uniform) -> Tensor:
     formula="r (h + l)/2 − log(r (h − l))",
     conditions="inf if l < 0",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _uniform_exponential(q: Uniform, p: Exponential) -> Tensor:
     return uniform_exponential_kl(q.low, q.high, p.rate)
@@ -253,7 +252,7 @@ def _uniform_exponential(q: Uniform, p: Exponential) -> Tensor:
     Normal,
     formula="½ log 2πs² − log(h − l) + ((h − l)²/12 + (mid − m)²)/(2 s²)",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _uniform_normal(q: Uniform, p: Normal) -> Tensor:
     return uniform_normal_kl(q.low, q.high, p.loc, p.scale)
@@ -265,7 +264,7 @@ def _uniform_normal(q: Uniform, p: Normal) -> Tensor:
     formula="(α + 1) E log x − log(h − l) − log α − α log x₀",
     conditions="inf if l < x₀",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _uniform_pareto(q: Uniform, p: Pareto) -> Tensor:
     return uniform_pareto_kl(q.low, q.high, p.scale, p.alpha)
@@ -276,7 +275,7 @@ def _uniform_pareto(q: Uniform, p: Pareto) -> Tensor:
     Gumbel,
     formula="log(s/(h − l)) + (mid − m)/s + E e^(−(x − m)/s)",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _uniform_gumbel(q: Uniform, p: Gumbel) -> Tensor:
     return uniform_gumbel_kl(q.low, q.high, p.loc, p.scale)

@@ -26,10 +26,9 @@ from elbo.divergences._kernels import ARTANH_WIDE, WIDE, entropy_term, itakura_s
 from elbo.divergences._log_gamma import bend, rise_slope
 from elbo.divergences._log_mean import by_ends, gap, log_mean_gap
 from elbo.divergences._products import Carried, over, product_difference, root, rounding_error, sum_error, times
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import psi_less_log, remainder_and_slope, stacked
 from elbo.divergences._support import constant, infinite
-from elbo.divergences.across import SOURCE
 from elbo.divergences.uniform import log_width
 
 Slopes = tuple[Array | None, ...]
@@ -198,7 +197,7 @@ uniform_beta_kl = elementwise(
     formula="−log(h − l) − c log r + log Γ(c) − (c − 1) E log x + r (h + l)/2",
     conditions="inf if l < 0",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _uniform_gamma(q: Uniform, p: Gamma) -> Tensor:
     return uniform_gamma_kl(q.low, q.high, p.concentration, p.rate)
@@ -210,7 +209,7 @@ def _uniform_gamma(q: Uniform, p: Gamma) -> Tensor:
     formula="−log(h − l) + log B(a, b) − (a − 1) E log x − (b − 1) E log(1 − x)",
     conditions="inf unless 0 ≤ l and h ≤ 1",
     accuracy=8,
-    source=SOURCE,
+    source=TEXTBOOK,
 )
 def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
     # a Beta holds both concentrations in one tensor: unbinding gathers their gradients once

@@ -1,5 +1,5 @@
 /* Stirling's remainder and its derivatives, and the divergences of beta and gamma laws from normal ones, as in
-   _remainders.py, beta.py and gamma_across.py. */
+   _remainders.py, beta.py and gamma_normal.py. */
 
 /* artanh(s)/s - 1 from q = s^2 */
 INLINE double artanh_excess(double q) { return q * (-0.5 * artanh_tail(q)); }

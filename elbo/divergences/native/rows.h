@@ -56,7 +56,7 @@ TARGET static void NAMED(logits)(struct NAMED(tile) *t, long n) {
     EACH_LANE {
         t->fine[l] &= widest[l] <= 600.0;
         shift[l] /= sum_a[l];
-        norm[l] = log_one_plus(fabs(shift[l]) < 1.0 ? shift[l] : 0.0);
+        norm[l] = log_one_plus((shift[l] > -0.5) & (shift[l] < 1.0) ? shift[l] : 0.0);
         log_a[l] = natural_log(sum_a[l]);
         log_b[l] = natural_log(sum_b[l]);
         sum_a[l] = 1.0 / sum_a[l];
@@ -64,7 +64,7 @@ TARGET static void NAMED(logits)(struct NAMED(tile) *t, long n) {
     }
     EACH {
         double far = ((t->b[k + l] - top_b[l]) - log_b[l]) - ((t->a[k + l] - top_a[l]) - log_a[l]);
-        t->y[k + l] = fabs(shift[l]) < 1.0 ? t->y[k + l] - norm[l] : far;
+        t->y[k + l] = (shift[l] > -0.5) & (shift[l] < 1.0) ? t->y[k + l] - norm[l] : far;
         t->q[k + l] *= sum_a[l];
         t->p[k + l] *= sum_b[l];
     }

@@ -16,11 +16,11 @@ from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import itakura_saito_of
 from elbo.divergences._products import rounding_error
-from elbo.divergences._registry import register
+from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import gamma_shape, gamma_shape_slope
 
 Slopes = tuple[Array | None, ...]
-SOURCE = "any textbook: −H(q) − E_q log p; the form without cancellation is derived in elbo.divergences.gamma_across"
+SOURCE = TEXTBOOK + "; the form without cancellation is derived in elbo.divergences.gamma_normal"
 LARGE = 3.0  # of larger shapes: J is so small that the rounding of the moments would be felt near their match
 
 
