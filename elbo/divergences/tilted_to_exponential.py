@@ -23,6 +23,7 @@ from elbo.divergences._kernels import itakura_saito_of, lambda_of
 from elbo.divergences._registry import register
 from elbo.divergences._tilted_moments import log_odds_pair, tail, tail_pairs, variance
 from elbo.divergences.bernoulli import given
+from elbo.divergences.continuous_bernoulli import SOURCE
 
 Slopes = tuple[Array | None, ...]
 FALLING = -1.5
@@ -131,7 +132,7 @@ tilted_exponential_by_probs = elementwise(
     Exponential,
     formula="KL to the uniform law − log b + b E x",
     accuracy=8,
-    source="Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845",
+    source=SOURCE,
 )
 def _tilted_exponential(q: ContinuousBernoulli, p: Exponential) -> Tensor:
     if given(q) == "probs":

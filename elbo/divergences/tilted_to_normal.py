@@ -20,6 +20,7 @@ from elbo.divergences._kernels import square_remainder
 from elbo.divergences._registry import register
 from elbo.divergences._tilted_moments import fourth, log_odds_pair, tail, tail_pairs, third, variance
 from elbo.divergences.bernoulli import given
+from elbo.divergences.continuous_bernoulli import SOURCE
 
 Slopes = tuple[Array | None, ...]
 TWELFTH, TWELFTH_LOW = 0.08333333333333333, 4.625929269271485e-18
@@ -219,7 +220,7 @@ tilted_normal_by_probs = elementwise(
     Normal,
     formula="KL to the uniform law + ½ log 2πs² + (Var x + (E x − m)²)/(2 s²)",
     accuracy=8,
-    source="Loaiza-Ganem and Cunningham 2019, arXiv 1907.06845",
+    source=SOURCE,
 )
 def _tilted_normal(q: ContinuousBernoulli, p: Normal) -> Tensor:
     if given(q) == "probs":
