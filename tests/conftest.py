@@ -1,13 +1,14 @@
 """What every test can use: the reference values, and seeds that depend on the test alone."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+from torch.distributions import Distribution
 
 from elbo.evidence import generator
 
@@ -35,3 +36,11 @@ def golden() -> Callable[[str], dict[str, Any]]:
 def rng(request: pytest.FixtureRequest) -> torch.Generator:
     """A generator seeded from the test's own name."""
     return generator(0, request.node.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def _laws_check_their_parameters() -> Iterator[None]:
+    """torch.compile turns the checks of laws off for the whole process; the next test has them again."""
+    before = Distribution._validate_args
+    yield
+    Distribution.set_default_validate_args(before)

@@ -275,9 +275,9 @@ def cases(q_name: str, p_name: str, dtype: str, times: int = 1, seed: int = 0) -
     return good
 
 
-def samples(q: str, p: str) -> Iterator[Case]:
+def samples(q: str, p: str, count: int = 3) -> Iterator[Case]:
     """A few ordinary cases without reference values."""
-    yield from _ordinary(FAMILIES[q], FAMILIES[p], np.random.default_rng(0), 3)
+    yield from _ordinary(FAMILIES[q], FAMILIES[p], np.random.default_rng(0), count)
 
 
 def _store(family: Family, values: Values, dtype: str) -> None:

@@ -92,11 +92,16 @@ class _LogMoment(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m, ctx.order = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kappa,) = ctx.saved_tensors
         return gradient * _LogMoment.apply(kappa, ctx.m, ctx.order + 1), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _LogMoment.backward(ctx, tangent)[0]
 
 
 class _Divergence(torch.autograd.Function):
@@ -110,11 +115,16 @@ class _Divergence(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (kappa,) = ctx.saved_tensors
         return gradient * kappa * _LogMoment.apply(kappa, ctx.m, 2), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _Divergence.backward(ctx, tangent)[0]
 
 
 def log_moment(concentration: Tensor, dimension: int, order: int = 0) -> Tensor:

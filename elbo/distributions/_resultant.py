@@ -119,10 +119,10 @@ def _peak_move(q: _Peak, p: _Peak, step: Tensor, k2: Tensor, a: int) -> Tensor:
     return step * q.slack / (a + k2 * (q.t + p.t))
 
 
-def _is_near(q: _Peak, p: _Peak, step: Tensor, move: Tensor, centred: Tensor) -> Tensor:
+def _is_near(q: _Peak, p: _Peak, step: Tensor, move: Tensor, centred: Tensor, spreads: float, slacks: float) -> Tensor:
     """Whether the law at κ2 lies well inside the nodes of the law at κ1: by its spread in w, and by its place in u."""
     spread = (q.probability * centred * centred).sum(-1, keepdim=True).sqrt()
-    return (step.abs() * spread <= 1) & (move.abs() <= 0.5 * torch.minimum(q.slack, p.slack))
+    return (step.abs() * spread <= spreads) & (move.abs() <= slacks * torch.minimum(q.slack, p.slack))
 
 
 def _bregman(k1: Tensor, k2: Tensor, m: int) -> Tensor:
@@ -137,7 +137,7 @@ def _bregman(k1: Tensor, k2: Tensor, m: int) -> Tensor:
     centred = _centred(q)
     a = m - 1
     move = _peak_move(q, p, step, k2, a)
-    is_near = _is_near(q, p, step, move, centred)
+    is_near = _is_near(q, p, step, move, centred, 2.0, 0.85)
     near = torch.log1p(tilted_excess(q.probability, torch.where(is_near, step, 0.0) * centred).unsqueeze(-1))
     x = move * (q.t + p.t) / p.slack
     saddle = a / 2 * (minus_log1p(x, q.slack / p.slack) + move * move / p.slack)
@@ -151,13 +151,19 @@ def _mean_difference(k1: Tensor, k2: Tensor, m: int) -> Tensor:
     step = k2 - k1
     centred = _centred(q)
     move = _peak_move(q, p, step, k2, m - 1)
-    is_near = _is_near(q, p, step, move, centred)
+    is_near = _is_near(q, p, step, move, centred, 1.0, 0.5)
     d = torch.where(is_near, step, 0.0) * centred
     # e^d overflows only where the probability is zero to any precision
     tilted = torch.where(d < 1, q.probability * torch.expm1(d.clamp(max=1)), torch.exp(torch.log(q.probability) + d))
     tilted = torch.where(d < 1, tilted, tilted - q.probability)
     near = (centred * tilted).sum(-1, keepdim=True) / (1 + tilted_excess(q.probability, d).unsqueeze(-1))
     return torch.where(is_near, near, move + (_mean_shift(p) - _mean_shift(q)))
+
+
+def along(slopes: tuple[Tensor, Tensor], t1: Tensor | None, t2: Tensor | None) -> Tensor:
+    """The derivative along a direction, of which a part that is None is zero."""
+    terms = [slope * t for slope, t in zip(slopes, (t1, t2), strict=True) if t is not None]
+    return sum(terms[1:], start=terms[0])
 
 
 class _Cumulant(torch.autograd.Function):
@@ -179,11 +185,16 @@ class _Cumulant(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m, ctx.order = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kappa,) = ctx.saved_tensors
         return gradient * _Cumulant.apply(kappa, ctx.m, ctx.order + 1), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _Cumulant.backward(ctx, tangent)[0]
 
 
 class _Gap(torch.autograd.Function):
@@ -199,12 +210,17 @@ class _Gap(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m, ctx.order = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kappa,) = ctx.saved_tensors
         slope = -_Cumulant.apply(kappa, ctx.m, 2) if ctx.order else _Gap.apply(kappa, ctx.m, 1)
         return gradient * slope, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _Gap.backward(ctx, tangent)[0]
 
 
 class _MeanDifference(torch.autograd.Function):
@@ -218,11 +234,21 @@ class _MeanDifference(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         k1, k2, ctx.m = inputs
         ctx.save_for_backward(k1, k2)
+        ctx.save_for_forward(k1, k2)
+
+    @staticmethod
+    def _slopes(ctx: Any) -> tuple[Tensor, Tensor]:
+        k1, k2 = ctx.saved_tensors
+        return -_Cumulant.apply(k1, ctx.m, 2), _Cumulant.apply(k2, ctx.m, 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        k1, k2 = ctx.saved_tensors
-        return -gradient * _Cumulant.apply(k1, ctx.m, 2), gradient * _Cumulant.apply(k2, ctx.m, 2), None
+        by_q, by_p = _MeanDifference._slopes(ctx)
+        return gradient * by_q, gradient * by_p, None
+
+    @staticmethod
+    def jvp(ctx: Any, t1: Tensor | None, t2: Tensor | None, *rest: None) -> Tensor:
+        return along(_MeanDifference._slopes(ctx), t1, t2)
 
 
 class _FromUniform(torch.autograd.Function):
@@ -238,11 +264,16 @@ class _FromUniform(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kappa, ctx.m = inputs
         ctx.save_for_backward(kappa)
+        ctx.save_for_forward(kappa)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (kappa,) = ctx.saved_tensors
         return gradient * kappa * _Cumulant.apply(kappa, ctx.m, 2), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *rest: None) -> Tensor:
+        return _FromUniform.backward(ctx, tangent)[0]
 
 
 class _Bregman(torch.autograd.Function):
@@ -256,12 +287,21 @@ class _Bregman(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         k1, k2, ctx.m = inputs
         ctx.save_for_backward(k1, k2)
+        ctx.save_for_forward(k1, k2)
+
+    @staticmethod
+    def _slopes(ctx: Any) -> tuple[Tensor, Tensor]:
+        k1, k2 = ctx.saved_tensors
+        return (k1 - k2) * _Cumulant.apply(k1, ctx.m, 2), _MeanDifference.apply(k1, k2, ctx.m)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        k1, k2 = ctx.saved_tensors
-        towards_q = (k1 - k2) * _Cumulant.apply(k1, ctx.m, 2)
-        return gradient * towards_q, gradient * _MeanDifference.apply(k1, k2, ctx.m), None
+        by_q, by_p = _Bregman._slopes(ctx)
+        return gradient * by_q, gradient * by_p, None
+
+    @staticmethod
+    def jvp(ctx: Any, t1: Tensor | None, t2: Tensor | None, *rest: None) -> Tensor:
+        return along(_Bregman._slopes(ctx), t1, t2)
 
 
 def log_mgf(concentration: Tensor, dimension: int, order: int = 0) -> Tensor:

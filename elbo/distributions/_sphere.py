@@ -29,6 +29,9 @@ class UnitVector(constraints.Constraint):
         length: Tensor = torch.linalg.vector_norm(value, dim=-1, dtype=torch.float64)
         return (length - 1).abs() <= tolerance
 
+    def __repr__(self) -> str:  # torch's drops the first letter, for names that begin with an underscore
+        return "UnitVector()"
+
 
 unit_vector = UnitVector()
 

@@ -62,8 +62,11 @@ def steady(slopes: Slopes, scales: dict[int, Tensor], terms: Sequence[Tensor], g
 
     Those in ``scales`` are counted as changes for a relative change of the parameter, and so are their ``terms``.
     """
+    first = next(x for x in slopes if x is not None)
+    batch = first.ndim - 1  # the first is a vector
+    if not first.numel():
+        return torch.ones(first.shape[:-1], dtype=torch.bool, device=first.device)
     given = [(i, x) for i, x in enumerate(slopes) if x is not None and x.numel()]
-    batch = given[0][1].ndim - 1  # the first is a vector
     found = torch.stack([largest(x * scales[i] if i in scales else x, x.ndim - batch) for i, x in given])
     lost = torch.stack([largest(x, x.ndim - batch) for x in terms if x.numel()])
     return found.amax(0) >= LEFT * lost.amax(0)

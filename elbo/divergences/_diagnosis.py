@@ -11,6 +11,7 @@ from torch.distributions import Distribution, constraints
 from elbo._errors import Error, InputTypeError, InputValueError
 
 SOFTPLUS = "write torch.nn.functional.softplus(x) or x.exp() for a number x of either sign"
+OTHER_FORM = {"probs": "logits", "logits": "probs"}  # of which a law is given one
 REMEDIES = {
     "GreaterThan": SOFTPLUS,
     "GreaterThanEq": SOFTPLUS,
@@ -28,7 +29,10 @@ def parameters(law: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
     found = {name: value for name, value in vars(law).items() if isinstance(value, Tensor) and name[0] != "_"}
     for name in law.arg_constraints:
         static: Any = inspect.getattr_static(type(law), name, None)
-        if name not in vars(law) and type(static) is property:  # no lazy one, which would be computed
+        if name in vars(law) or type(static) is not property:  # no lazy one, which would be computed
+            continue
+        inner = [vars(value) for value in vars(law).values() if isinstance(value, Distribution)]
+        if not any(OTHER_FORM.get(name) in held and name not in held for held in inner):
             found[name] = getattr(law, name)  # a parameter that a law inside holds
     for name, value in found.items():
         yield path + name, value
@@ -78,8 +82,8 @@ def attempt(q: Distribution, p: Distribution, compute: Callable[[], Tensor]) -> 
         if isinstance(error, Error):
             raise
         cause = shape_error(q, p) or blame(q, p)
-        if cause is None and isinstance(error, NotImplementedError):
-            kind = next((value.dtype for _, value in parameters(q)), None)
+        kind = next((value.dtype for _, value in parameters(q)), torch.float64)
+        if cause is None and isinstance(error, NotImplementedError) and kind not in (torch.float64, torch.float32):
             cause = InputTypeError(f"torch does not compute this in {kind}: write .double() on the parameters")
         raise cause or error from error
 

@@ -1,4 +1,4 @@
-"""Whether numbers are what a formula is for: no NaN, none negative, or within [0, 1]."""
+"""Whether numbers are what a formula is for: no NaN, none negative, within [0, 1], or in order."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -44,19 +44,32 @@ def holds_nan(tensor: Tensor) -> bool:
 
 def holds_negative(tensor: Tensor) -> bool:
     """Whether any element of ``tensor`` is negative or NaN; what is expanded is looked at once."""
-    bare = tensor.detach()
-    if bare.is_meta or bare.numel() == 0:
+    if tensor.is_meta or tensor.numel() == 0:
         return False
-    bare = bare[tuple(slice(1) if step == 0 else slice(None) for step in bare.stride())]
-    return not (float(bare.numpy().min()) if bare.is_cpu and bare.dtype in DTYPES else bare.min()) >= 0.0
+    bare = tensor.detach()
+    if not bare.is_cpu or bare.dtype not in DTYPES:
+        return not bare.min() >= 0.0
+    array = bare.numpy()
+    if 0 in array.strides:
+        array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
+    return not array.min() >= 0.0
 
 
-def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int], *, rows: bool = False) -> Value:
-    """``value``, NaN where one of these inputs is negative, or outside [0, 1].
+def within_domain(
+    value: Value,
+    nonnegative: Sequence[int],
+    unit: Sequence[int] = (),
+    increasing: Sequence[tuple[int, int]] = (),
+    *,
+    rows: bool = False,
+) -> Value:
+    """``value``, NaN where one of these inputs is negative, or outside [0, 1], or one of a pair exceeds the other.
 
     A formula made of quotients does not see that both of two scales are negative. The compiled kernels leave such
     elements to the formula in Python, so that in them this costs nothing. Of ``rows`` every entry has to be there.
     """
+
+    places = (*nonnegative, *unit)
 
     def reduced(x: Array) -> Array:
         if not rows:
@@ -65,13 +78,19 @@ def within_domain(value: Value, nonnegative: Sequence[int], unit: Sequence[int],
 
     def function(*inputs: Array) -> Array:
         result = value(*inputs)
-        for index in (*nonnegative, *unit):
+        for index in places:
             x = inputs[index]
             if isinstance(x, Tensor):
                 good = reduced((x >= 0) & (x <= 1) if index in unit else x >= 0)
                 result = torch.where(good, result, math.nan)
             elif x.size and not (x.min() >= 0 and (index not in unit or x.max() <= 1)):
                 result = np.where(reduced((x >= 0) & (x <= 1) if index in unit else x >= 0), result, math.nan)
+        for first, second in increasing:
+            bad = inputs[first] > inputs[second]
+            if isinstance(bad, Tensor):
+                result = torch.where(bad, math.nan, result)
+            elif bad.any():
+                result = np.where(bad, math.nan, result)
         return result
 
-    return function if nonnegative or unit else value
+    return function if places or increasing else value

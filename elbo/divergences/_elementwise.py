@@ -101,6 +101,7 @@ def elementwise(
     compiled: str | None = None,
     nonnegative: Sequence[int] = (),
     unit: Sequence[int] = (),
+    increasing: Sequence[tuple[int, int]] = (),
 ) -> Callable[..., Tensor]:
     """The function ``value`` of broadcasting arrays, whose derivatives are ``partials``.
 
@@ -119,6 +120,7 @@ def elementwise(
         compiled: the name of the kernel that does the same in one pass, where it was compiled.
         nonnegative: which inputs must not be negative: the value is NaN where one is, whatever the formula says.
         unit: which inputs must lie in [0, 1].
+        increasing: pairs of inputs of which the first must not exceed the second.
 
     Returns:
         a function of tensors (recorded by autograd) or of NumPy arrays (the bare value).
@@ -130,7 +132,7 @@ def elementwise(
             _by_dtype(value, _in_double(single[0])),
             _by_dtype(partials, _partials_in_double(single[1])),
         )
-    value = within_domain(value, nonnegative, unit)
+    value = within_domain(value, nonnegative, unit, increasing)
     widened = double or single is not None
     fused = None if compiled is None else kernel(compiled)
 
@@ -293,7 +295,9 @@ def elementwise(
         if not isinstance(inputs[0], Tensor):
             return bare(*inputs)
         if torch.compiler.is_compiling():
-            return traced.apply(*inputs)
+            # where no gradient is wanted, torch.compile would call forward with a context before its inputs
+            wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
+            return traced.apply(*inputs) if wanted else forward(*inputs)
         if transformed() or forward_ad._current_level >= 0:
             return function.apply(*inputs)
         if torch.is_grad_enabled():

@@ -32,33 +32,35 @@ class _LowRankSquare(torch.autograd.Function):
     @staticmethod
     def forward(gap: Tensor, factor: Tensor, diagonal: Tensor) -> Any:
         y, c = low_rank_solution(gap, factor, diagonal)
-        return (diagonal * y * y).sum(-1) + (c * c).sum(-1), y, c
+        return (diagonal * y * y).sum(-1) + (c * c).sum(-1)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.save_for_backward(*inputs, *output[1:])
-        ctx.save_for_forward(*output[1:])
-        ctx.mark_non_differentiable(*output[1:])
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
-        *inputs, y, c = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            y, c = low_rank_solution(*inputs)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y, c = low_rank_solution(*ctx.saved_tensors)  # again, as derivatives of derivatives go through it
         slope = grad.unsqueeze(-1) * y
         return 2.0 * slope, -2.0 * slope.unsqueeze(-1) * c.unsqueeze(-2), -slope * y
 
     @staticmethod
-    def jvp(ctx: Any, gap: Tensor, factor: Tensor, diagonal: Tensor) -> tuple[Tensor, None, None]:
-        y, c = ctx.saved_tensors
-        slope = 2.0 * (gap - (factor @ c.unsqueeze(-1)).squeeze(-1)) - diagonal * y
-        return (slope * y).sum(-1), None, None
+    def jvp(ctx: Any, gap: Tensor | None, factor: Tensor | None, diagonal: Tensor | None) -> Tensor:
+        y, c = low_rank_solution(*ctx.saved_tensors)
+        moves = [
+            None if gap is None else 2.0 * gap,
+            None if factor is None else -2.0 * (factor @ c.unsqueeze(-1)).squeeze(-1),
+            None if diagonal is None else -diagonal * y,
+        ]
+        total: Tensor = (sum(move for move in moves if move is not None) * y).sum(-1)
+        return total
 
 
 def low_rank_square(gap: Tensor, factor: Tensor, diagonal: Tensor) -> Any:
     batch = torch.broadcast_shapes(gap.shape[:-1], factor.shape[:-2], diagonal.shape[:-1])
     inputs = gap.expand(*batch, -1), factor.expand(*batch, -1, -1), diagonal.expand(*batch, -1)
-    return _LowRankSquare.apply(*inputs)[0]
+    return _LowRankSquare.apply(*inputs)
 
 
 def _leverage(v: Tensor) -> tuple[Any, Any]:

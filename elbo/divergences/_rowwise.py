@@ -57,7 +57,7 @@ def rowwise(
     """
     if double:
         value, partials = _in_double(value), _partials_in_double(partials)
-    value = within_domain(value, nonnegative, (), rows=True)
+    value = within_domain(value, nonnegative, rows=True)
 
     number = None if compiled is None or _native_rows is None else _native_rows.KERNELS[compiled]
 
@@ -169,7 +169,9 @@ def rowwise(
 
     def apply(*inputs: Array) -> Any:
         if torch.compiler.is_compiling():
-            return traced.apply(*inputs)
+            # where no gradient is wanted, torch.compile would call forward with a context before its inputs
+            wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
+            return traced.apply(*inputs) if wanted else forward(*inputs)
         if transformed() or forward_ad._current_level >= 0:
             return function.apply(*inputs)
         return plain.apply(*inputs)

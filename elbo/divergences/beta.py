@@ -26,6 +26,7 @@ from elbo.divergences._products import product_difference, rounding_error
 from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import SLOPES, remainder_and_slope, remainder_curvature, rises_beyond_4, stacked
 from elbo.divergences._stirling import SHIFT, STIRLING, bregman, slope_difference
+from elbo.divergences._support import infinite
 from elbo.divergences.gamma import beta_kl, concentrations
 
 Slopes = tuple[Array | None, ...]
@@ -211,4 +212,5 @@ def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     one = p.low.new_ones(())
     value = beta_kl(*concentrations(q), one, one) + torch.log1p((p.high - 1.0) - p.low)  # the width may be all but one
-    return value.masked_fill((p.low > 0) | (p.high < 1), math.inf)
+    result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
+    return result

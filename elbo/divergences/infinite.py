@@ -1,4 +1,11 @@
-"""Pairs whose supports differ, so that KL[q ‖ p] = ∞ whatever the parameters."""
+"""Pairs whose supports differ, so that KL[q ‖ p] = ∞ whatever the parameters.
+
+torch fills a tensor with ∞ and looks at nothing. Here every parameter is read once for a NaN, which no constant may
+hide: that costs what reading memory costs, for laws of two parameters each four times as many bytes as are written.
+Together with making the laws, as in a training step, a call takes 1.0 to 1.3 times as long as torch's; with laws made
+before, 2.5 to 5.5 times for a thousand elements (10 µs) and 4 to 13 times for a million (0.2 to 1.1 ms). Nothing else
+is looked for: reversed ends or a negative scale, in laws made with ``validate_args=False``, leave the value infinite.
+"""
 
 import math
 from typing import Any
@@ -39,21 +46,28 @@ PAIRS = (
 )
 
 
+def _held(law: Any) -> list[Tensor]:
+    # _param is the same tensor as another one
+    return [value for name, value in law.__dict__.items() if isinstance(value, Tensor) and name != "_param"]
+
+
 def _infinite(q: Any, p: Any) -> Tensor:
-    tensors = [
-        value
-        for law in (q, p)
-        for name, value in (law._dirichlet if isinstance(law, Beta) else law).__dict__.items()
-        if isinstance(value, Tensor) and name != "_param"  # the same tensor as another one
-    ]
-    if not transformed() and any(map(holds_nan, tensors)):
+    tensors = [value for law in (q, p) for value in _held(law._dirichlet if isinstance(law, Beta) else law)]
+    traced = transformed()
+    if not traced and any(map(holds_nan, tensors)):
         error = blame(q, p)
         if error is not None:
             raise error
     shape = q._batch_shape
     if shape != p._batch_shape:
         shape = torch.broadcast_shapes(shape, p._batch_shape)
-    return tensors[0].new_full(shape, math.inf)
+    value = tensors[0].new_full(shape, math.inf)
+    if traced:  # nothing can be raised
+        for law in (q, p):
+            mine = law._dirichlet.concentration.unbind(-1) if isinstance(law, Beta) else _held(law)
+            for tensor in mine:
+                value = torch.where(torch.isnan(tensor), math.nan, value)
+    return value
 
 
 for _q, _others in PAIRS:

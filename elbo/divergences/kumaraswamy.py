@@ -224,7 +224,7 @@ def _slopes(a: Array, b: Array, c: Array, d: Array, needs: Sequence[bool]) -> li
     return _chosen(a, b, c, d, slopes=True)[1:]
 
 
-kumaraswamy_beta_kl = elementwise(_value, _slopes, "kumaraswamy_beta_kl", double=True, width=MANY)
+kumaraswamy_beta_kl = elementwise(_value, _slopes, "kumaraswamy_beta_kl", double=True, width=MANY, nonnegative=range(4))
 
 
 @register(

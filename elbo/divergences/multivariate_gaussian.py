@@ -63,6 +63,7 @@ def _spread(r: Tensor, l1: Tensor, l2: Tensor) -> Any:
 def from_factors(l1: Tensor, l2: Tensor, difference: Tensor | None, square: Tensor) -> Any:
     """KL from Cholesky factors, the difference of the covariances where it is known better than they are, and the
     squared distance of the means."""
+    l1, l2 = l1.tril(), l2.tril()  # what is above the diagonal is no parameter
     r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
     if difference is not None:
         r = r + _correction(r.detach(), l2.detach(), difference.detach())
@@ -240,10 +241,21 @@ def _by_rank(q: Distribution, p: Distribution) -> Any:
     return by_forms(ladder, *parts, *known)
 
 
+def _own_spread(law: Any) -> Tensor:
+    """What must not be negative."""
+    if isinstance(law, LowRankMultivariateNormal):
+        return law._unbroadcasted_cov_diag
+    return (
+        _normal(law).scale if isinstance(law, Independent) else law._unbroadcasted_scale_tril.diagonal(dim1=-2, dim2=-1)
+    )
+
+
 def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
     """KL between any two of MultivariateNormal, LowRankMultivariateNormal and Independent(Normal, 1)."""
     if isinstance(q, LowRankMultivariateNormal) or isinstance(p, LowRankMultivariateNormal):
         traced = transformed() or forward_ad._current_level >= 0
+        if not transformed() and any(map(holds_negative, map(_own_spread, (q, p)))):  # whose squares are what is used
+            raise blame(q, p) or InputValueError("a diagonal of q or p is negative")
         if not traced and not isinstance(p, Independent):
             return _by_rank(q, p)
         if _mean(q).dtype is torch.float32:  # with W ≫ √D the covariance is singular there, although the law is not

@@ -21,8 +21,9 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
 
     - laws of one variable: adaptive quadrature over the union of the supports, or a sum over the outcomes;
     - both laws ``Independent`` with univariate base laws: the sum over the coordinates, as many as there are;
-    - continuous laws of up to three coordinates (vectors, mixtures of them, laws on a simplex of up to four shares):
-      product rules in coordinates that suit q; also ∫ q log q/p, if that has the smaller bound;
+    - continuous laws of up to three coordinates (vectors, mixtures of them, laws on a simplex of up to four shares, on
+      any support that ``biject_to`` maps): product rules in coordinates that suit q; also ∫ q log q/p, if that has the
+      smaller bound;
     - discrete laws of vectors (``OneHotCategorical``, ``Multinomial``, ``Independent`` ones, mixtures): a sum over at
       most a million outcomes.
 
@@ -38,13 +39,17 @@ def kl_by_quadrature(q: Distribution, p: Distribution, *, relative: float = 1e-1
         towards infinity or a singular end the densities go on like the power of the distance that they have come to,
         and if ``log_prob`` has no errors beyond rounding. That both densities integrate to one is checked, and what
         they miss is part of the bound. ``inf`` and 0 where p vanishes and q does not at a point that was visited, or
-        where the integral diverges by the power of its tail.
+        where the integral diverges by the power of its tail; a mass of q that p lacks is met if it is above e^−700 for
+        laws of one variable and of outcomes, above about e^−36 in several coordinates.
 
     Raises:
         InputTypeError: for things that are not distributions, and for laws whose support or outcomes are not known.
         InputValueError: for laws with a batch shape or different event shapes, for too many coordinates or outcomes,
             for a discrete law against a continuous one, and for densities that do not integrate to one.
         IntegrationError: where the tails do not show whether the integral is finite.
+
+    Cost: some hundredths of a second for laws of one variable, up to a quarter of a minute for two or three coordinates
+    whose densities are singular.
 
     Conditions: ``q.log_prob`` and ``p.log_prob`` are those of normalised laws.
 

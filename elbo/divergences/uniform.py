@@ -32,6 +32,7 @@ from elbo.divergences.continuous_bernoulli import SOURCE as TILTED_SOURCE
 from elbo.divergences.continuous_bernoulli import logit_of
 
 Slopes = tuple[Array | None, ...]
+ENDS = 0, 1  # which inputs are l and h
 E = math.e, 5.318237706605891e-17
 ROOT_2PI = math.sqrt(2.0 * math.pi), 1.040455071400101e-16
 
@@ -46,7 +47,9 @@ def _uniform_slopes(l1: Array, h1: Array, l2: Array, h2: Array, needs: Sequence[
     return constant((l2 > l1) | (h1 > h2), q, -q, -p, p)
 
 
-uniform_kl = elementwise(_uniform, _uniform_slopes, "uniform_kl", double=True, compiled="uniform")
+uniform_kl = elementwise(
+    _uniform, _uniform_slopes, "uniform_kl", double=True, compiled="uniform", increasing=(ENDS, (2, 3))
+)
 
 
 def _exponential(low: Array, high: Array, r: Array) -> Array:
@@ -65,6 +68,7 @@ uniform_exponential_kl = elementwise(
     double=True,
     compiled="uniform_exponential",
     nonnegative=(2,),
+    increasing=(ENDS,),
 )
 
 
@@ -94,7 +98,13 @@ def _normal_slopes(low: Array, high: Array, loc: Array, scale: Array, needs: Seq
 
 
 uniform_normal_kl = elementwise(
-    _normal, _normal_slopes, "uniform_normal_kl", double=True, compiled="uniform_normal", nonnegative=(3,)
+    _normal,
+    _normal_slopes,
+    "uniform_normal_kl",
+    double=True,
+    compiled="uniform_normal",
+    nonnegative=(3,),
+    increasing=(ENDS,),
 )
 
 
@@ -124,7 +134,13 @@ def _pareto_slopes(low: Array, high: Array, x: Array, alpha: Array, needs: Seque
 
 
 uniform_pareto_kl = elementwise(
-    _pareto, _pareto_slopes, "uniform_pareto_kl", double=True, compiled="uniform_pareto", nonnegative=(2, 3)
+    _pareto,
+    _pareto_slopes,
+    "uniform_pareto_kl",
+    double=True,
+    compiled="uniform_pareto",
+    nonnegative=(2, 3),
+    increasing=(ENDS,),
 )
 
 
@@ -161,7 +177,13 @@ def _gumbel_slopes(low: Array, high: Array, loc: Array, scale: Array, needs: Seq
 
 
 uniform_gumbel_kl = elementwise(
-    _gumbel, _gumbel_slopes, "uniform_gumbel_kl", double=True, compiled="uniform_gumbel", nonnegative=(3,)
+    _gumbel,
+    _gumbel_slopes,
+    "uniform_gumbel_kl",
+    double=True,
+    compiled="uniform_gumbel",
+    nonnegative=(3,),
+    increasing=(ENDS,),
 )
 
 
@@ -212,7 +234,12 @@ def _probs_slopes(low: Array, high: Array, p: Array, needs: Sequence[bool]) -> S
 
 
 uniform_tilted_kl = elementwise(
-    _tilted, _tilted_slopes, "uniform_continuous_bernoulli_kl", double=True, compiled="uniform_tilted"
+    _tilted,
+    _tilted_slopes,
+    "uniform_continuous_bernoulli_kl",
+    double=True,
+    compiled="uniform_tilted",
+    increasing=(ENDS,),
 )
 uniform_tilted_by_probs = elementwise(
     _tilted_by_probs,
@@ -220,6 +247,7 @@ uniform_tilted_by_probs = elementwise(
     "uniform_continuous_bernoulli_kl_by_probs",
     double=True,
     compiled="uniform_tilted_by_probs",
+    increasing=(ENDS,),
 )
 
 

@@ -30,7 +30,7 @@ from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import psi_less_log, remainder_and_slope, stacked
 from elbo.divergences._support import constant, infinite
 from elbo.divergences.gamma import concentrations
-from elbo.divergences.uniform import log_width
+from elbo.divergences.uniform import ENDS, log_width
 
 Slopes = tuple[Array | None, ...]
 CROSS = 0.3550659331517736  # 2 − π²/6: KL[U(0, 1) ‖ Beta(1 + r, 1 + s)] is ½ (r − s)² + CROSS r s to second order
@@ -87,7 +87,14 @@ def _gamma_slopes(low: Array, high: Array, c: Array, r: Array, needs: Sequence[b
 
 
 uniform_gamma_kl = elementwise(
-    _gamma, _gamma_slopes, "uniform_gamma_kl", double=True, width=2, compiled="uniform_gamma", nonnegative=(2, 3)
+    _gamma,
+    _gamma_slopes,
+    "uniform_gamma_kl",
+    double=True,
+    width=2,
+    compiled="uniform_gamma",
+    nonnegative=(2, 3),
+    increasing=(ENDS,),
 )
 
 
@@ -188,7 +195,14 @@ def _beta_slopes(low: Array, high: Array, a: Array, b: Array, needs: Sequence[bo
 
 
 uniform_beta_kl = elementwise(
-    _beta, _beta_slopes, "uniform_beta_kl", double=True, width=4, compiled="uniform_beta", nonnegative=(2, 3)
+    _beta,
+    _beta_slopes,
+    "uniform_beta_kl",
+    double=True,
+    width=4,
+    compiled="uniform_beta",
+    nonnegative=(2, 3),
+    increasing=(ENDS,),
 )
 
 

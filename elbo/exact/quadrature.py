@@ -31,8 +31,8 @@ class Integral:
     error_bound: float
 
     def contains(self, truth: float) -> bool:
-        """Whether ``truth`` lies within the bound."""
-        return bool(abs(self.value - truth) <= self.error_bound)
+        """Whether ``truth`` lies within the bound; an infinite value contains itself."""
+        return bool(truth == self.value or abs(self.value - truth) <= self.error_bound)
 
     def __add__(self, other: "Integral") -> "Integral":
         return Integral(self.value + other.value, self.error_bound + other.error_bound + EPS * abs(other.value))

@@ -8,6 +8,7 @@ import torch.distributions as D
 from mpmath import mp, mpf
 
 from elbo._errors import InputTypeError, InputValueError
+from elbo.distributions import HypersphericalUniform, VonMisesFisher
 from elbo.divergences import kl, kl_by_quadrature
 from elbo.exact import IntegrationError
 
@@ -207,6 +208,8 @@ INFINITE = [
     (law("Laplace", 0.0, 1.0), law("Gumbel", 0.0, 1.0)),
     (law("Laplace", 0.0, 1.5), law("Gumbel", 0.0, 1.0)),
     (law("Normal", 0.0, 1.0), law("Exponential", 1.0)),
+    (law("Normal", 20.0, 1.0), law("Exponential", 1.0)),  # whose mass below 0 is e^−204
+    (law("Gamma", 60.0, 6e-4), law("Pareto", 0.8, 0.5)),
     (law("Uniform", 0.0, 1.0), law("Uniform", 0.0, 1.0 - 1e-12)),
     (law("Gamma", 0.2, 1.0), law("InverseGamma", 2.0, 1.0)),
     (D.Binomial(5, *t(0.3)), D.Binomial(3, *t(0.6))),
@@ -222,6 +225,22 @@ INFINITE = [
 def test_infinite_divergences_are_infinite_and_not_large(q, p):
     found = kl_by_quadrature(q, p)
     assert (found.value, found.error_bound) == (INF, 0.0)
+    assert found.contains(INF)
+    assert not found.contains(1e300)
+
+
+@pytest.mark.parametrize("transform", [D.SigmoidTransform, D.TanhTransform])
+@pytest.mark.parametrize("scales", [(1.0, 2.0), (8.0, 10.0), (10.0, 20.0), (20.0, 10.0)])
+def test_a_density_that_falls_more_slowly_than_floats_can_follow_is_never_called_infinite(transform, scales):
+    """The masses at ends where x has no digits left: of log-normal tails, whose ratios are those of no power."""
+    bases = [law("Normal", shift, scale) for shift, scale in zip((0.0, 0.5), scales, strict=True)]
+    laws = [D.TransformedDistribution(base, [transform()]) for base in bases]
+    try:
+        found = kl_by_quadrature(*laws)
+    except (IntegrationError, InputValueError):
+        assert max(scales) > 5.0
+    else:
+        assert found.contains(kl(*bases).item())
 
 
 def test_the_moment_that_decides_is_found_on_either_side():
@@ -379,6 +398,27 @@ def test_vectors_agree_with_closed_forms(q, p):
     agrees(kl_by_quadrature(q, p), kl(q, p).item())
 
 
+@pytest.mark.parametrize("size", [1.0, 1e2, 1e4, 1e6])
+def test_a_narrow_ridge_costs_digits_that_the_bound_counts(size):
+    """W ≫ √D: the square in torch's own density of such a law is a difference of larger ones."""
+    factor, diagonal, gap = t([[1.0], [2.0]], [0.1, 0.2], [0.1, 0.0])
+    q = D.LowRankMultivariateNormal(0 * gap, size * factor, diagonal)
+    p = D.LowRankMultivariateNormal(gap, 1.5 * size * factor, diagonal)
+    found = kl_by_quadrature(q, p)
+    assert found.contains(kl(q, p).item())
+    assert found.error_bound < 1e-14 * size * (1.0 + size)
+    components = D.LowRankMultivariateNormal(torch.stack([gap, -gap]), torch.stack([factor, factor]), diagonal)
+    both = mixture([0.3, 0.7], D.MultivariateNormal(components.loc, components.covariance_matrix))
+    truth, found = (kl_by_quadrature(x, gaussian([0.0, 0.0], SKEW2)) for x in (both, mixture([0.3, 0.7], components)))
+    assert abs(truth.value - found.value) <= truth.error_bound + found.error_bound
+
+
+def test_a_correlation_is_a_beta_law():
+    """Of a 2 by 2 matrix under the LKJ law with η it is 2 x − 1, x ~ Beta(η, η)."""
+    found = kl_by_quadrature(*(D.LKJCholesky(2, *t(eta)) for eta in (1.0, 3.0)))
+    agrees(found, kl(law("Beta", 1.0, 1.0), law("Beta", 3.0, 3.0)).item())
+
+
 def test_vectors_of_laws_that_have_no_formula():
     normal = D.Independent(D.Normal(ZERO2, 1 + ZERO2), 1)
     identity = gaussian([0.0, 0.0], EYE2)
@@ -492,6 +532,8 @@ WRONG = [
     (lambda: (law("Geometric", 1e-9), law("Geometric", 1e-9)), InputValueError, "more than 1000000 outcomes"),
     (lambda: (Dense(D.OneHotCategorical(torch.ones(3))), D.OneHotCategorical(torch.ones(3))),
      InputTypeError, "enumerate_support"),
+    (lambda: (VonMisesFisher(*t([1.0, 0.0, 0.0], 2.0)), HypersphericalUniform(3, dtype=F64)),
+     InputTypeError, r"the support UnitVector\(\) has no known map"),
 ]  # fmt: skip
 
 

@@ -45,8 +45,9 @@ class Elementwise:
 
     def __init__(self, support: Any, shape: torch.Size) -> None:
         try:
-            self.transform, self.shape = biject_to(support), shape
-            self.dimension = torch.Size(self.transform.inverse_shape(shape)).numel()
+            self.transform = biject_to(support)
+            self.shape = torch.Size(self.transform.inverse_shape(shape))  # of v, before it is flattened
+            self.dimension = self.shape.numel()
         except NotImplementedError as missing:
             raise InputTypeError(f"the support {support} has no known map from the unconstrained numbers") from missing
 
@@ -143,8 +144,10 @@ class Coordinates:
         volume = 0.5 * np.log1p(e * e) @ np.ones(len(self.centre)) + float(torch.log(self.factor.diagonal()).sum())
         if not self.plain:
             volume = volume + self.transform.log_volume(v, x).numpy()
-        steep = (torch.linalg.inv(self.factor).abs() @ self.centre.abs()).numpy() * EPS
-        return x, volume, (1.0 + np.minimum(np.abs(e), 10.0)) @ steep
+        # v is rounded by its own size, and a spread across a narrow ridge may be much smaller
+        inverse, size = torch.linalg.inv(self.factor).abs(), np.minimum(np.abs(e), 10.0)
+        rounded = (inverse @ self.centre.abs()).numpy() + size @ (inverse @ self.factor.abs()).mT.numpy()
+        return x, volume, EPS * ((1.0 + size) * rounded).sum(-1)
 
 
 def kinks(coordinates: Coordinates, other: Distribution) -> list[list[float]]:

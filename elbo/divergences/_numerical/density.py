@@ -13,6 +13,7 @@ from torch.distributions import (
     Categorical,
     Geometric,
     Independent,
+    LowRankMultivariateNormal,
     MixtureSameFamily,
     Multinomial,
     NegativeBinomial,
@@ -64,13 +65,30 @@ class Density:
 
 
 def _log_prob(law: Any, x: Tensor) -> Tensor:
-    """``law.log_prob``, but for a family whose own is −∞ where (x/s)^k is below the smallest number."""
-    if type(law) is Weibull:
+    """``law.log_prob``, but for two families whose own loses digits, or all of them."""
+    if type(law) is Weibull:  # −∞ where (x/s)^k is below the smallest number
         k, u = law.concentration, torch.log(x / law.scale)
         weibull: Tensor = torch.log(k / law.scale) + (k - 1.0) * u - torch.exp(k * u)
         return weibull
+    if type(law) is LowRankMultivariateNormal:
+        return _low_rank(law, x)
     value: Tensor = law.log_prob(x)
     return value
+
+
+def _low_rank(law: LowRankMultivariateNormal, x: Tensor) -> Tensor:
+    """As torch takes one square from another, of which little is left where W Wᵀ ≫ D, but with a sum of squares:
+    zᵀ (D + W Wᵀ)⁻¹ z = min_c ‖D^−½ (z − W c)‖² + ‖c‖²."""
+    factor, diagonal, lower = law._unbroadcasted_cov_factor, law._unbroadcasted_cov_diag, law._capacitance_tril
+    z = (x - law.loc).movedim(0, -1)  # [*batch, d, n]
+    wide = diagonal.unsqueeze(-1)
+    c = torch.cholesky_solve((factor / wide).mT @ z, lower)
+    rest = z - factor @ c
+    square = (rest * rest / wide).sum(-2) + (c * c).sum(-2)
+    log_det = torch.log(diagonal).sum(-1) + 2.0 * torch.log(lower.diagonal(dim1=-2, dim2=-1)).sum(-1)
+    size = z.shape[-2] * math.log(2.0 * math.pi)
+    value: Tensor = -0.5 * (square + (log_det + size).unsqueeze(-1))
+    return value.movedim(-1, 0)
 
 
 def _largest_terms(law: Any) -> float:

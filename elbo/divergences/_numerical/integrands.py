@@ -33,8 +33,6 @@ class Integrands:
         error_q, error_p: absolute errors of the log densities.
     """
 
-    COUNT = 5
-
     def __init__(self, log_q: Array, log_p: Array, log_weight: Array, error_q: Array, error_p: Array) -> None:
         q, p = np.exp(log_q + log_weight), np.exp(log_p + log_weight)
         with np.errstate(invalid="ignore", over="ignore"):

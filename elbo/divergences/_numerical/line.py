@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from elbo.divergences._numerical.density import Density
+from elbo.divergences._numerical.integrands import vanishing
 from elbo.divergences._numerical.places import intervals, places
 
 Array = NDArray[Any]
@@ -160,7 +161,8 @@ class Cuts:
         self.limits += [Limit(end, middle, side, far) for end, side in ((low, -1.0), (high, 1.0)) if math.isinf(end)]
         candidates = np.concatenate([points, self.ends, *(limit.points() for limit in self.limits)])
         kept = np.unique(candidates[(candidates >= low) & (candidates <= high)])
-        crowded = np.append(False, np.diff(kept) <= 64.0 * info.eps * np.abs(kept[1:]))
+        self.least = 64.0 * info.eps  # of a distance, relative
+        crowded = np.append(False, np.diff(kept) <= self.least * np.abs(kept[1:]))
         for limit in self.limits:
             if limit.finite:
                 apart = limit.side * (kept - limit.at)
@@ -188,7 +190,7 @@ def _trimmed(cut: Cuts, log_q: Array, log_p: Array, in_q: Array, in_p: Array) ->
     """The pieces between the points, but for those near a limit that hold less than e^-DEPTH."""
     x = cut.points
     kept = np.ones(len(x) - 1, dtype=bool)
-    unfinished, vanishes = [], False
+    unfinished, vanishes = [], _outside(cut, log_q, log_p, in_p)
     for limit in cut.limits:
         run = limit.run(x, cut.ends)
         if not len(run):
@@ -215,6 +217,14 @@ def _trimmed(cut: Cuts, log_q: Array, log_p: Array, in_q: Array, in_p: Array) ->
             last = float(np.abs(x[marks[-1]] - limit.base))
             approaches.append(Approach([g for g in groups if g[0] < g[1]], limit, last))
     return Column(x[:-1][kept], x[1:][kept], [a for a in approaches if a.groups], vanishes)
+
+
+def _outside(cut: Cuts, log_q: Array, log_p: Array, in_p: Array) -> bool:
+    """Whether q has any mass, however little, between points that are not in the support of p."""
+    x = cut.points
+    apart = np.abs(x[:, None] - cut.ends).min(1, initial=math.inf) > cut.least * np.abs(x)
+    log_width = np.log(np.diff(x, append=math.inf))
+    return bool((vanishing(log_q, log_p, in_p, np.minimum(log_width, 0.0)) & ~in_p & apart).any())
 
 
 def _quiet(log_q: Array, log_p: Array, in_q: Array, in_p: Array, distance: Array) -> tuple[int, bool]:

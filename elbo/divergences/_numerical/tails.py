@@ -72,7 +72,9 @@ def geometric(pieces: Array, total: float, what: str, grows: Callable[[], bool],
     change, change_before = abs(ratio - before), abs(before - earlier)
     settled = max(change, change_before) < 5.0 * noise or change < 0.6 * change_before
     error = 3.0 * max(change, noise) if settled else 3.0 * abs(ratio - float(ratios[len(ratios) // 2]))
-    if (settled and (ratio > 1.0 + error or abs(ratio - 1.0) <= 3.0 * noise)) or (ratio > 1.0 and grows()):
+    # pieces that begin from nothing, as (k − k₀)², have ratios that settle at first and fall below any bound later
+    above = settled and ratio - 1.0 > max(error, 10.0 * change)
+    if above or (settled and abs(ratio - 1.0) <= 3.0 * noise) or (ratio > 1.0 and grows()):
         return DIVERGES
     rest = last * ratio / (1.0 - ratio) if ratio < 1.0 else np.inf
     if ratio + error < 1.0 and (settled or change < 1.2 * change_before):
