@@ -19,6 +19,7 @@ HEADERS = (
     "to_gamma.h",
     "to_normal.h",
     "nodes.h",
+    "tilted.h",
 )
 
 # no contraction: the rounding errors that the kernels put back are those of the operations as written

@@ -13,6 +13,8 @@ from elbo.divergences import multivariate_gaussian as _multivariate_gaussian  # 
 from elbo.divergences import pareto as _pareto  # noqa: F401
 from elbo.divergences import poisson as _poisson  # noqa: F401
 from elbo.divergences import structure as _structure  # noqa: F401
+from elbo.divergences import tilted_to_exponential as _tilted_to_exponential  # noqa: F401
+from elbo.divergences import tilted_to_normal as _tilted_to_normal  # noqa: F401
 from elbo.divergences import to_gamma as _to_gamma  # noqa: F401
 from elbo.divergences import to_gumbel as _to_gumbel  # noqa: F401
 from elbo.divergences import to_laplace as _to_laplace  # noqa: F401

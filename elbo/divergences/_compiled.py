@@ -7,6 +7,8 @@ plain ones. It stands for a formula in Python on contiguous arrays of float64 or
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from elbo.divergences._array import Array
 
@@ -28,7 +30,14 @@ class Kernel:
         self._number = number
 
     def value(self, inputs: Sequence[Array], out: Array, formula: Callable[..., Array]) -> bool:
-        """Fill ``out``; the ``formula`` does the few elements beyond the kernel's range. False if ``out`` has gaps."""
+        """Fill ``out``; the ``formula`` does the few elements beyond the kernel's range. False if ``out`` has gaps.
+
+        Of tensors the kernel gets the addresses: for a thousand elements, arrays and their buffers cost more than it.
+        """
+        if isinstance(out, Tensor):
+            if self._at(_native.value_at, inputs, (out,)):
+                return True
+            inputs, out = [x.detach().numpy() for x in inputs], out.numpy()
         if not out.flags.c_contiguous:
             return False
         arrays = [_alike(x, out) for x in inputs]
@@ -46,10 +55,15 @@ class Kernel:
         partials: Callable[..., Sequence[Array | None]],
     ) -> bool:
         """Fill those ``outs`` that are arrays with the derivative by that input times ``gradient``."""
+        if self._number in VALUES_ALONE:
+            return False
+        if isinstance(gradient, Tensor):
+            if self._at(_native.products_at, (*inputs, gradient), outs):
+                return True
+            inputs, gradient = [x.detach().numpy() for x in inputs], gradient.numpy()
+            outs = [None if out is None else out.numpy() for out in outs]
         wanted = [out for out in outs if out is not None]
         if not all(out.flags.c_contiguous for out in wanted):
-            return False
-        if self._number in VALUES_ALONE:
             return False
         first = wanted[0]
         if not _native.products(self._number, *(_alike(x, first) for x in (*inputs, gradient)), *outs):
@@ -62,6 +76,28 @@ class Kernel:
                         out[places] = 0.0 if slope is None else slope * g
         return True
 
+    def _at(self, call: Callable[..., bool], reads: Sequence[Tensor], outs: Sequence[Tensor | None]) -> bool:
+        """Whether the kernel could be called with addresses, and vouches for every element."""
+        size, dtype = 0, reads[0].dtype
+        alone, addresses, places = 0, [], []  # one number for all: as bits
+        for out in outs:
+            if out is None:
+                places.append(0)
+                continue
+            if not out.is_contiguous():
+                return False
+            size = out.numel()
+            places.append(out.data_ptr())
+        for place, tensor in enumerate(reads):
+            if tensor.dtype is not dtype or tensor.is_neg():
+                return False
+            if tensor.numel() != size or not tensor.is_contiguous():
+                if tensor.numel() != 1 and any(tensor.stride()):
+                    return False
+                alone |= 1 << place
+            addresses.append(tensor.data_ptr())
+        return size == 0 or call(self._number, dtype is torch.float32, size, alone, *addresses, *places)
+
 
 def kernel(name: str) -> Kernel | None:
     """The kernel of that name, if there is one here."""
@@ -72,6 +108,6 @@ def _alike(x: Array, out: Array) -> Array:
     """``x`` as a kernel takes it: contiguous and of the shape of ``out``, or a single number that stands for all."""
     if x.shape == out.shape and x.flags.c_contiguous:
         return x
-    if not any(x.strides) or x.size == 1:
+    if x.size == 1 or (x.size and not any(x.strides)):
         return np.array(x[(0,) * x.ndim], ndmin=1)
     return np.ascontiguousarray(np.broadcast_to(x, out.shape))

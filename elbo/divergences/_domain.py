@@ -19,15 +19,16 @@ LOOKED_AT = 1 << 22  # bytes that a thread looks through at a time
 
 def holds_nan(tensor: Tensor) -> bool:
     """Whether any element of ``tensor`` is NaN."""
-    if not tensor.is_cpu or tensor.dtype not in DTYPES:
+    dtype = tensor.dtype
+    if not tensor.is_cpu or dtype not in DTYPES:
         return not tensor.is_meta and bool(torch.isnan(tensor.detach()).any())
     count = tensor.numel()
+    if count <= SMALL and looks_for_nan is not None and tensor.is_contiguous():
+        return looks_for_nan(tensor.data_ptr(), count, dtype is torch.float32)
     if count > 1 and not any(tensor.stride()):
         count = 1  # one number, expanded
     if looks_for_nan is not None and (count <= 1 or tensor.is_contiguous()):
-        single, address = tensor.dtype is torch.float32, tensor.data_ptr()
-        if count <= SMALL:
-            return looks_for_nan(address, count, single)
+        single, address = dtype is torch.float32, tensor.data_ptr()
         # torch's threads wait busily after their work, and would keep a processor from the threads of the next blocks
         size, step = tensor.element_size(), LOOKED_AT // tensor.element_size()
         found: list[bool] = []

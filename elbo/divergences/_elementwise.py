@@ -144,8 +144,21 @@ def elementwise(
             shape = torch.broadcast_shapes(*(tensor.shape for tensor in inputs))
             result: Tensor = value(*inputs)
             return result if result.shape == shape else result.expand(shape).clone()
+        return on_cpu(inputs)
+
+    def on_cpu(inputs: Sequence[Tensor]) -> Tensor:
+        first = inputs[0]
+        if fused is not None and first.numel() <= SMALL:
+            shape = first.shape
+            for tensor in inputs:
+                if tensor.shape != shape and (tensor.numel() != 1 or tensor.ndim > first.ndim):
+                    break
+            else:
+                result = torch.empty_like(first)
+                if fused.value(inputs, result, value):
+                    return result
         arrays = [tensor.detach().numpy() for tensor in inputs]
-        return in_numpy(arrays, common_of(arrays), inputs[0])
+        return in_numpy(arrays, common_of(arrays), first)
 
     def common_of(arrays: list[Any]) -> Any:
         """What has the shape of the result."""
@@ -189,9 +202,11 @@ def elementwise(
         first = inputs[0]
         if not first.is_cpu or first.dtype not in DTYPES:
             return forward(*inputs)
+        if fused is not None:
+            return on_cpu(inputs)
         arrays = [tensor.detach().numpy() for tensor in inputs]
         common = common_of(arrays)
-        if fused is None and common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
+        if common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
             with np.errstate(all="ignore"):
                 ctx.slopes = partials(*arrays, needs=ctx.needs_input_grad)
         return in_numpy(arrays, common, first)
@@ -213,24 +228,24 @@ def elementwise(
     def products_in_numpy(
         slopes: Sequence[Any] | None, inputs: Sequence[Tensor], grad: Tensor, needs: Sequence[bool]
     ) -> list[Tensor | None]:
-        g = grad.numpy()
         if slopes is not None:
+            g = grad.numpy()
             with np.errstate(all="ignore"):
                 return [
                     torch.from_numpy(s * g) if need and s is not None else None
                     for s, need in zip(slopes, needs, strict=True)
                 ]
-        arrays = [tensor.detach().numpy() for tensor in inputs]
-        if g.ndim == 0:
+        products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
+        if fused is not None and grad.numel() <= SMALL and fused.products(inputs, grad, products, partials):
+            return products
+        if grad.ndim == 0:
             rows = [tensor.reshape(1) for tensor in inputs]
             return [
                 product if product is None else product.reshape(())
                 for product in products_in_numpy(None, rows, grad.reshape(1), needs)
             ]
-        products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
+        arrays, g = [tensor.detach().numpy() for tensor in inputs], grad.numpy()
         outs = [None if product is None else product.numpy() for product in products]
-        if g.size <= SMALL and fused is not None and fused.products(arrays, g, outs, partials):
-            return products
         targets = [out for out in outs if out is not None]
 
         def fill(pieces: list[Array]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Size, Tensor
 from torch.distributions import Distribution, MixtureSameFamily
 
 from elbo._errors import Error, InputTypeError, InputValueError
@@ -162,12 +162,17 @@ class UnregisteredPairError(InputTypeError, NotImplementedError):
     """No function is registered for a pair of types (also a ``NotImplementedError``, as torch raises it)."""
 
 
+PLAIN = {Size, bool, int, float, type(None)}  # what else a law holds; a set, as isinstance of Tensor takes its time
+
+
 def _check_kinds(q: Distribution, p: Distribution) -> None:
     """All tensors of floating point, of one dtype and on one device, also those of the laws inside."""
     first: Tensor | None = None
     laws = [q, p]
     for law in laws:
         for value in law.__dict__.values():
+            if type(value) in PLAIN:
+                continue
             if isinstance(value, Tensor):
                 if first is None:
                     first, dtype, on_cpu = value, value.dtype, value.is_cpu

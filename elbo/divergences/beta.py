@@ -33,7 +33,7 @@ from elbo.divergences._remainders import (
 )
 from elbo.divergences._stirling import SHIFT, STIRLING, bregman, slope_difference
 from elbo.divergences._support import infinite
-from elbo.divergences.gamma import beta_kl
+from elbo.divergences.gamma import beta_kl, concentrations
 
 Slopes = tuple[Array | None, ...]
 SOURCE = TEXTBOOK + "; the form without cancellation is derived in elbo.divergences.beta"
@@ -157,7 +157,7 @@ beta_normal_kl = elementwise(
     source=SOURCE,
 )
 def _beta_normal(q: Beta, p: Normal) -> Tensor:
-    return beta_normal_kl(q.concentration1, q.concentration0, p.loc, p.scale)
+    return beta_normal_kl(*concentrations(q), p.loc, p.scale)
 
 
 @register(
@@ -168,7 +168,7 @@ def _beta_normal(q: Beta, p: Normal) -> Tensor:
     source=SOURCE,
 )
 def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
-    return beta_gamma_kl(q.concentration1, q.concentration0, p.rate.new_ones(()), p.rate)
+    return beta_gamma_kl(*concentrations(q), p.rate.new_ones(()), p.rate)
 
 
 @register(
@@ -180,7 +180,7 @@ def _beta_exponential(q: Beta, p: Exponential) -> Tensor:
     source=SOURCE,
 )
 def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
-    return beta_gamma_kl(q.concentration1, q.concentration0, p.concentration, p.rate)
+    return beta_gamma_kl(*concentrations(q), p.concentration, p.rate)
 
 
 @register(
@@ -193,7 +193,7 @@ def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
     source=TEXTBOOK,
 )
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
-    one = q.concentration1.new_ones(())
-    value = beta_kl(q.concentration1, q.concentration0, one, one) + torch.log(p.high - p.low)
+    one = p.low.new_ones(())
+    value = beta_kl(*concentrations(q), one, one) + torch.log1p((p.high - 1.0) - p.low)  # the width may be all but one
     result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
     return result

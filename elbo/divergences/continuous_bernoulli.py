@@ -10,15 +10,14 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.distributions import ContinuousBernoulli, Exponential, Normal, Uniform
+from torch.distributions import ContinuousBernoulli, Uniform
 
-from elbo.divergences import _array as xp
 from elbo.divergences import _tilting
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._kernels import itakura_saito
 from elbo.divergences._registry import register
 from elbo.divergences._support import infinite
+from elbo.divergences._tilted_moments import variance
 from elbo.divergences.bernoulli import given
 from elbo.divergences.bernoulli import log_odds_difference as logit_difference
 
@@ -38,19 +37,6 @@ def _tilted_slopes(a: Array, b: Array, needs: Sequence[bool], *, brief: bool = F
     return by_q, _tilting.mean_rise(a, b, d, brief=brief) if needs[1] else None
 
 
-def _third(eta: Array, needs: Sequence[bool]) -> tuple[Array]:
-    """A'''(η), used for derivatives of second order of the variance only."""
-    size, square = abs(eta), eta * eta
-    half = _tilting.tanh_half(eta)
-    far = -2.0 / (square * eta) + xp.exp(-size) / (xp.expm1(-size) * xp.expm1(-size)) / half
-    series = 2.0 * eta * xp.polynomial(square, tuple(k * c for k, c in enumerate(_tilting.VARIANCE))[1:])
-    return (xp.where(square < 4.0, series, far),)
-
-
-variance = elementwise(_tilting.variance, _third, "continuous_bernoulli_variance", double=True)
-mean_excess = elementwise(
-    _tilting.mean_excess, lambda eta, needs: (variance(eta),), "continuous_bernoulli_mean_excess", double=True
-)
 mean_difference = elementwise(
     lambda a, b: _tilting.mean_rise(a, b, b - a), lambda a, b, needs: (-variance(a), variance(b)),
     "continuous_bernoulli_mean_difference", double=True,
@@ -100,13 +86,6 @@ def to_uniform(law: ContinuousBernoulli) -> Tensor:
     return tilted_kl(law.logits, torch.zeros_like(law.logits))
 
 
-def _from_unit(law: ContinuousBernoulli) -> Tensor:
-    """KL[U(0, 1) ‖ law] = A(η) − η/2."""
-    if given(law) == "probs":
-        return tilted_by_probs(torch.full_like(law.probs, 0.5), law.probs)
-    return tilted_kl(torch.zeros_like(law.logits), law.logits)
-
-
 @register(
     ContinuousBernoulli,
     ContinuousBernoulli,
@@ -134,34 +113,3 @@ def _to_uniform(q: ContinuousBernoulli, p: Uniform) -> Tensor:
     value = to_uniform(q) + torch.log1p((p.high - 1.0) - p.low)  # the width may be all but one
     result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
     return result
-
-
-@register(
-    ContinuousBernoulli,
-    Exponential,
-    formula="KL to the uniform law − log b + b E x",
-    accuracy=8,
-    source=SOURCE,
-)
-def _to_exponential(q: ContinuousBernoulli, p: Exponential) -> Tensor:
-    eta = log_odds(q)
-    value = to_uniform(q) - torch.log(p.rate) + p.rate * (0.5 + mean_excess(eta))
-    # a falling density is that of an exponential law of rate −η, cut off at one: near it the sum above vanishes
-    falling = eta < -1.0
-    rate = torch.where(falling, -eta, torch.ones_like(eta))
-    near = itakura_saito(p.rate, rate) - torch.log1p(-torch.exp(-rate)) + (rate - p.rate) / torch.expm1(rate)
-    return torch.where(falling, near, value)
-
-
-@register(
-    ContinuousBernoulli,
-    Normal,
-    formula="KL to the uniform law + ½ log 2πs² + (Var x + (E x − m)²)/(2 s²)",
-    accuracy=8,
-    source=SOURCE,
-)
-def _to_normal(q: ContinuousBernoulli, p: Normal) -> Tensor:
-    eta = log_odds(q)
-    mean = 0.5 + mean_excess(eta)
-    quadratic = (variance(eta) + (mean - p.loc).square()) / (p.scale * p.scale)
-    return to_uniform(q) + 0.9189385332046727 + torch.log(p.scale) + 0.5 * quadratic

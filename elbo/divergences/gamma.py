@@ -185,6 +185,11 @@ def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
     return gamma_kl(q.concentration, q.rate, p.rate.new_ones(()), p.rate)
 
 
+def concentrations(law: Beta) -> tuple[Tensor, ...]:
+    """Both, from the one tensor that holds them: its gradient is gathered once, where two selections fill and add."""
+    return law._dirichlet.concentration.unbind(-1)
+
+
 @register(
     Beta,
     Beta,
@@ -197,8 +202,7 @@ def _gamma_exponential(q: Gamma, p: Exponential) -> Tensor:
     "moves far, 3 in 99 of 100",
 )
 def _beta_beta(q: Beta, p: Beta) -> Tensor:
-    # a Beta holds both in one tensor: unbinding gathers their gradients once, where two selections fill and add
-    return beta_kl(*q._dirichlet.concentration.unbind(-1), *p._dirichlet.concentration.unbind(-1))
+    return beta_kl(*concentrations(q), *concentrations(p))
 
 
 @register(

@@ -26,9 +26,10 @@ from elbo.divergences._kernels import log_quotient, log_ratio, phi_series, relat
 from elbo.divergences._products import over, rounding_error, sum_error, times
 from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._support import constant, infinite
+from elbo.divergences._tilted_moments import mean_excess
 from elbo.divergences.bernoulli import given
 from elbo.divergences.continuous_bernoulli import SOURCE as TILTED_SOURCE
-from elbo.divergences.continuous_bernoulli import logit_of, mean_excess
+from elbo.divergences.continuous_bernoulli import logit_of
 
 Slopes = tuple[Array | None, ...]
 ENDS = 0, 1  # which inputs are l and h

@@ -29,6 +29,7 @@ from elbo.divergences._products import Carried, over, product_difference, root, 
 from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import psi_less_log, remainder_and_slope, stacked
 from elbo.divergences._support import constant, infinite
+from elbo.divergences.gamma import concentrations
 from elbo.divergences.uniform import ENDS, log_width
 
 Slopes = tuple[Array | None, ...]
@@ -226,5 +227,4 @@ def _uniform_gamma(q: Uniform, p: Gamma) -> Tensor:
     source=TEXTBOOK,
 )
 def _uniform_beta(q: Uniform, p: Beta) -> Tensor:
-    # a Beta holds both concentrations in one tensor: unbinding gathers their gradients once
-    return uniform_beta_kl(q.low, q.high, *p._dirichlet.concentration.unbind(-1))
+    return uniform_beta_kl(q.low, q.high, *concentrations(p))

@@ -7,7 +7,15 @@ from typing import Any
 from mpmath import mp
 
 from elbo.audit._cases import reference
-from elbo.divergences import beta_tilted, pareto, poisson, uniform, uniform_shapes
+from elbo.divergences import (
+    beta_tilted,
+    pareto,
+    poisson,
+    tilted_to_exponential,
+    tilted_to_normal,
+    uniform,
+    uniform_shapes,
+)
 
 ENDS = ("left", "right")  # of an interval in (0, 1)
 
@@ -50,6 +58,7 @@ def uniforms(l1, h1, l2, h2):
 
 to_tilted, to_poisson = reference("Uniform", "ContinuousBernoulli"), reference("Bernoulli", "Poisson")
 beta_to_tilted = reference("Beta", "ContinuousBernoulli")
+tilted_normal, tilted_exponential = (reference("ContinuousBernoulli", p) for p in ("Normal", "Exponential"))
 ACROSS = {
     "uniform": Across(
         uniform.uniform_kl, (*ENDS, "below", "above"), uniforms, lambda l1, h1, l2, h2: (h1 - l1,) * 2 + (h2 - l2,) * 2
@@ -141,6 +150,34 @@ ACROSS = {
         ("real", "positive"),
         to_poisson,
         lambda x, rate: (1, rate),
+        meets=False,
+    ),
+    "tilted_normal": Across(
+        tilted_to_normal.tilted_normal_kl,
+        ("real", "real", "positive"),
+        lambda eta, m, s: tilted_normal(logistic(eta), m, s),
+        lambda eta, m, s: (1, s, s),
+        meets=False,
+    ),
+    "tilted_normal_by_probs": Across(
+        tilted_to_normal.tilted_normal_by_probs,
+        ("share", "real", "positive"),
+        tilted_normal,
+        lambda p, m, s: (p * (1 - p), s, s),
+        meets=False,
+    ),
+    "tilted_exponential": Across(
+        tilted_to_exponential.tilted_exponential_kl,
+        ("real", "positive"),
+        lambda eta, r: tilted_exponential(logistic(eta), r),
+        lambda eta, r: (1, r),
+        meets=False,
+    ),
+    "tilted_exponential_by_probs": Across(
+        tilted_to_exponential.tilted_exponential_by_probs,
+        ("share", "positive"),
+        tilted_exponential,
+        lambda p, r: (p * (1 - p), r),
         meets=False,
     ),
 }

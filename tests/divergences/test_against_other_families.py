@@ -222,3 +222,19 @@ def test_certain_coins_have_the_divergence_of_the_limit(dtype, trials):
         by_probs = kl(D.Binomial(trials, probs=torch.sigmoid(q)), D.Binomial(trials, probs=torch.sigmoid(p)))
         for value in (by_logits, by_probs):
             assert value.item() == pytest.approx(trials * want, rel=8 * torch.finfo(dtype).eps)
+
+
+def test_a_beta_law_against_the_uniform_law_on_all_but_its_own_interval():
+    # log(h − l) of a width that is all but one: 1e12 ulps were measured
+    rng = np.random.default_rng(4)
+    for _ in range(100):
+        a, b = 1 + 10 ** rng.uniform(-12, -1, 2) * rng.choice([-1, 1], 2)
+        low, high = -(10 ** rng.uniform(-14, 0)), 1 + 10 ** rng.uniform(-14, 0)
+        sides = torch.tensor([a, b, low, high], dtype=torch.float64)
+        value = kl(D.Beta(*sides[:2]), D.Uniform(*sides[2:]))
+        with mp.workdps(60):
+            a, b, low, high = map(mp.mpf, sides.tolist())
+            entropy = mp.log(mp.beta(a, b)) + (a + b - 2) * mp.digamma(a + b)
+            entropy -= (a - 1) * mp.digamma(a) + (b - 1) * mp.digamma(b)
+            truth = mp.log(high - low) - entropy
+            assert abs(value.item() - truth) <= 8 * EPS * truth

@@ -599,3 +599,24 @@ def test_what_a_kernel_is_given_is_checked():
     ]:
         with pytest.raises(error):
             _compiled._native.value(*wrong)
+    place = x.ctypes.data
+    for wrong in [(number, False, 3, 0, *[place] * 4), (number, False, 3, 0, 0, *[place] * 4), (-1, False, 3, 0), ()]:
+        with pytest.raises(ValueError):  # noqa: PT011
+            _compiled._native.value_at(*wrong)
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    "shapes", [((), ()), ((1,), (4,)), ((4,), ()), ((1, 3), (2, 1)), ((0,), (0,)), ((2, 3), (1, 1))]
+)
+def test_what_is_small_goes_by_addresses(dtype, shapes):
+    y, x = (torch.full(shape, 0.3 + number, dtype=dtype).requires_grad_() for number, shape in enumerate(shapes))
+    value = _kernels.itakura_saito(y, x)
+    want = y / x - 1 - torch.log(y / x)
+    torch.testing.assert_close(value, want)
+    for got, slope in zip(*(torch.autograd.grad(v.sum(), (y, x)) for v in (value, want)), strict=True):
+        torch.testing.assert_close(got, slope)
+    expanded = y.detach().expand(5, *y.shape)
+    torch.testing.assert_close(_kernels.itakura_saito(expanded, x.detach()), want.detach().expand(5, *want.shape))
+    with torch.no_grad():
+        assert torch.isnan(_kernels.itakura_saito(-y, x)).all()

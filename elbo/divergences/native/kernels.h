@@ -71,6 +71,10 @@ LOOPS(normal_gumbel, normal_gumbel, FOUR, 4)
 LOOPS(exponential_gumbel, exponential_gumbel_brief, THREE, 3)
 LOOPS(gamma_gumbel, gamma_gumbel, FOUR, 4)
 LOOPS(tilted, tilted, TWO, 2)
+LOOPS(tilted_normal, tilted_normal, THREE, 3)
+LOOPS(tilted_normal_by_probs, tilted_normal_by_probs, THREE, 3)
+LOOPS(tilted_exponential, tilted_exponential, TWO, 2)
+LOOPS(tilted_exponential_by_probs, tilted_exponential_by_probs, TWO, 2)
 LOOPS(beta_normal, beta_normal, FOUR, 4)
 LOOPS(gamma_normal, gamma_normal, FOUR, 4)
 LOOPS(beta_gamma, beta_gamma, FOUR, 4)
@@ -140,6 +144,10 @@ static const struct kernel NAMED(kernels)[] = {
     ENTRY(exponential_gumbel, 3),
     ENTRY(gamma_gumbel, 4),
     ENTRY(tilted, 2),
+    ENTRY(tilted_normal, 3),
+    ENTRY(tilted_normal_by_probs, 3),
+    ENTRY(tilted_exponential, 2),
+    ENTRY(tilted_exponential_by_probs, 2),
     ENTRY(beta_normal, 4),
     ENTRY(gamma_normal, 4),
     ENTRY(beta_gamma, 4),
