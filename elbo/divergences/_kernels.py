@@ -92,8 +92,13 @@ def log_remainder_of(d: Array, far: Array) -> Array:
     return xp.where(square <= NEAR, s * (d + square * xp.polynomial(square, _series(ARTANH, d))), far)
 
 
-def log_remainder_wide(d: Array, low: Array, ratio: Array, *, alone: bool = True) -> Array:
-    """Λ(d + low), 1 + d = ``ratio``, where ``low`` is the rounding error of d; half a bit worse if not ``alone``."""
+def log_remainder_wide(
+    d: Array, low: Array, ratio: Array, *, alone: bool = True, lost_by_ratio: Array | None = None
+) -> Array:
+    """Λ(d + low), 1 + d = ``ratio``, where ``low`` is the rounding error of d; half a bit worse if not ``alone``.
+
+    What ``ratio`` has lost in rounding follows from d and ``low``, unless it is known better.
+    """
     total = d + 2.0
     s = d / total
     square = s * s
@@ -102,9 +107,10 @@ def log_remainder_wide(d: Array, low: Array, ratio: Array, *, alone: bool = True
     if alone:  # what the sum of d and 2 has lost
         lost = lost - s / total * (d - (total - 2.0)) * (d + 3.0 * rest)
     near = s * (d + rest) + lost
-    less = ratio - 1.0
-    # the logarithm feels what rounding the ratio has lost, 1 + d + low - ratio; `less` itself has lost the bracket
-    lost_by_ratio = (d - less) + ((less + 1.0) - ratio) + low
+    if lost_by_ratio is None:
+        less = ratio - 1.0
+        # the logarithm feels what rounding the ratio has lost, 1 + d + low - ratio; `less` itself has lost the bracket
+        lost_by_ratio = (d - less) + ((less + 1.0) - ratio) + low
     return xp.where(square <= WIDE, near, (d - xp.log(ratio)) + (low - lost_by_ratio / ratio))
 
 

@@ -17,6 +17,7 @@ of which two bits cancel at most while a, b ≥ ¾; else a and b are so far apar
 from typing import Any
 
 from elbo.divergences import _array as xp
+from elbo.divergences import _double_double as double
 from elbo.divergences._array import Array
 from elbo.divergences._kernels import lambda_of, log_remainder_wide, phi
 
@@ -104,7 +105,8 @@ def _remainder_far(a: Array, b: Array, d: Array) -> Array:
     step = xp.where(few, d, 0.0)
     second_order = w * phi(-step) + lambda_of(-w * xp.expm1(-step))
     bracket = xp.where(few, second_order, _log_one_less(a) - _log_one_less(b) + d * w)
-    alike = log_remainder_wide(d / a, 0.0 * d, b / a) - bracket
+    (x, low), (ratio, lost) = double.over(d, a), double.over(b, a)
+    alike = log_remainder_wide(x, low, ratio, lost_by_ratio=lost) - bracket
     fall = xp.where(a * a <= NEAR, mean_excess(a) - 0.5, w - 1.0 / a)
     apart = _lowered(b) - _lowered(a) - fall * d
     return xp.where(xp.minimum(a, b) >= APART, alike, apart)

@@ -191,7 +191,8 @@ def _tilted(low: Array, high: Array, eta: Array) -> Array:
     outside, square = (low < 0.0) | (high > 1.0), eta * eta
     near = square * xp.polynomial(square, _tilting.NORMALISER) - 0.5 * eta * ((high - 1.0) + low)
     value = near - log_width(low, high)
-    return infinite(outside, xp.replaced(value, square + 0.0 * value > _tilting.NEAR, _tilted_far, low, high, eta))
+    steep = square + 0.0 * (low + high) > _tilting.NEAR
+    return infinite(outside, xp.replaced(value, steep, _tilted_far, low, high, eta))
 
 
 def log_width(low: Array, high: Array) -> Array:
@@ -220,7 +221,8 @@ def _lead_far(low: Array, high: Array, eta: Array) -> Array:
 def _tilted_slopes(low: Array, high: Array, eta: Array, needs: Sequence[bool]) -> Slopes:
     width, half = high - low, 0.5 * eta
     lead = mean_excess(eta) - 0.5 * ((high - 1.0) + low)
-    by_eta = xp.replaced(lead, eta * eta + 0.0 * lead > _tilting.NEAR, _lead_far, low, high, eta)
+    steep = eta * eta + 0.0 * (low + high) > _tilting.NEAR
+    by_eta = xp.replaced(lead, steep, _lead_far, low, high, eta)
     return constant((low < 0.0) | (high > 1.0), 1.0 / width - half, -1.0 / width - half, by_eta)
 
 
