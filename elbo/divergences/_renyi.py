@@ -36,6 +36,7 @@ from elbo.divergences import _array as xp
 from elbo.divergences import _double_double as double
 from elbo.divergences._array import Array
 from elbo.divergences._by_logits import by_logits
+from elbo.divergences._cholesky import from_factors, whitened_square
 from elbo.divergences._diagnosis import attempt, blame, parameters
 from elbo.divergences._domain import holds_nan
 from elbo.divergences._elementwise import elementwise, transformed
@@ -46,7 +47,6 @@ from elbo.divergences._registry import UnregisteredPairError, _check_kinds, kl
 from elbo.divergences.bernoulli import given, same_count
 from elbo.divergences.categorical import by_logits as categorical_by_logits
 from elbo.divergences.categorical import same_outcomes
-from elbo.divergences.multivariate_gaussian import from_factors
 
 Slopes = tuple[Array | None, ...]
 
@@ -119,7 +119,7 @@ def _vectors(q: MultivariateNormal, p: MultivariateNormal, alpha: float) -> Any:
     near = whole - from_factors(factor, l2, c * difference, nothing) / c
     d1, d2, d = (torch.diagonal(x, dim1=-2, dim2=-1) for x in (l1, l2, factor))
     far = torch.log(d / d2).sum(-1) / c - torch.log(d1 / d2).sum(-1)
-    square = torch.linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).square().sum((-2, -1))
+    square = whitened_square(gap, factor)
     value = torch.where(whole < 1.0, near, far) + 0.5 * alpha * square
     return torch.where(finite, value, torch.full_like(value, math.inf))
 

@@ -1,14 +1,7 @@
 """Multivariate Gaussian laws: full covariance, low rank plus diagonal, diagonal, and any two of them.
 
-    KL[N(m₁, L₁L₁ᵀ) ‖ N(m₂, L₂L₂ᵀ)] = Σ Λ(Rᵢᵢ) + ½ ‖R‖² + ½ ‖L₂⁻¹ (m₁ − m₂)‖²,      R = L₂⁻¹ (L₁ − L₂)
-
-The textbook form tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) loses every digit near equality. Here I + R = L₂⁻¹L₁ is lower
-triangular, so that its determinant is that of its diagonal, and only the difference of the factors enters: every term
-is non-negative, and there are no eigenvalues whose derivatives could be singular.
-
-A law that was given by its covariance has a factor with the rounding of a Cholesky decomposition. Near equality R is
-then corrected once, from R + Rᵀ + R Rᵀ = L₂⁻¹ (Σ₁ − Σ₂) L₂⁻ᵀ, whose right side is made from the difference of the
-covariances.
+Two laws without a covariance of low rank are compared by their Cholesky factors (``_cholesky``), others at the cost of
+the rank (``_woodbury``), or by their factors where that keeps too few digits.
 """
 
 from typing import Any, cast
@@ -20,106 +13,16 @@ from torch.distributions import Distribution, Independent, LowRankMultivariateNo
 
 from elbo._errors import InputTypeError, InputValueError
 from elbo.divergences._by_forms import Ladder, by_forms
+from elbo.divergences._cholesky import FromFactors, from_factors, solved, whitened_square
 from elbo.divergences._diagnosis import blame
 from elbo.divergences._domain import holds_negative
 from elbo.divergences._elementwise import transformed
-from elbo.divergences._kernels import itakura_saito, log_remainder
 from elbo.divergences._laws import in_double
 from elbo.divergences._low_rank import LowRankToDiagonal, low_rank_square
 from elbo.divergences._registry import register
 from elbo.divergences._woodbury import FULL_LOW, LOW_FULL, LOW_LOW, doubled
 
-NEAR = 0.1  # the largest entry of L₂⁻¹ (Σ₁ − Σ₂) L₂⁻ᵀ where R is corrected
-SOURCE = "any textbook; the triangular form is derived in elbo.divergences.multivariate_gaussian"
-
-
-def _correction(r: Tensor, l2: Tensor, difference: Tensor) -> Tensor:
-    """What R lacks, to first order, where the two covariances are close; 0 elsewhere."""
-    half = torch.linalg.solve_triangular(l2, difference, upper=False)
-    e = torch.linalg.solve_triangular(l2, half.mT, upper=False)
-    rest = e - (r + r.mT + r @ r.mT)
-    step = torch.tril(rest) - 0.5 * torch.diag_embed(torch.diagonal(rest, dim1=-2, dim2=-1))
-    return torch.where((_largest(e) < NEAR)[..., None, None], step, torch.zeros_like(step))
-
-
-def _largest(matrix: Tensor) -> Any:
-    """The size of the largest entry."""
-    return matrix.flatten(-2).abs().amax(-1)
-
-
-def _spread(r: Tensor, l1: Tensor, l2: Tensor) -> Any:
-    """Σ Λ(Rᵢᵢ) + ½ ‖R‖²."""
-    diagonal = torch.diagonal(r, dim1=-2, dim2=-1)
-    ratio = torch.diagonal(l1, dim1=-2, dim2=-1), torch.diagonal(l2, dim1=-2, dim2=-1)
-    # where L₁ is much the smaller, 1 + R has lost its digits and the ratio of the diagonals has not
-    known = diagonal > -0.5
-    if not transformed() and not known.is_meta and bool(known.all()):
-        spread = log_remainder(diagonal)
-    else:
-        spread = torch.where(known, log_remainder(diagonal.clamp(min=-0.5)), itakura_saito(*ratio))
-    return spread.sum(-1) + 0.5 * r.square().sum((-2, -1))
-
-
-def from_factors(l1: Tensor, l2: Tensor, difference: Tensor | None, square: Tensor) -> Any:
-    """KL from Cholesky factors, the difference of the covariances where it is known better than they are, and the
-    squared distance of the means."""
-    l1, l2 = l1.tril(), l2.tril()  # what is above the diagonal is no parameter
-    r = torch.linalg.solve_triangular(l2, l1 - l2, upper=False)
-    if difference is not None:
-        r = r + _correction(r.detach(), l2.detach(), difference.detach())
-    return _spread(r, l1, l2) + 0.5 * square
-
-
-def _square(gap: Tensor, factor: Tensor) -> Any:
-    """‖L⁻¹ (m₁ − m₂)‖²."""
-    return torch.linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).square().sum((-2, -1))
-
-
-def _solved(l1: Tensor, l2: Tensor, gap: Tensor, c1: Tensor | None, c2: Tensor | None) -> tuple[Any, Any]:
-    """KL, and [R, w] with w = L₂⁻¹ (m₁ − m₂), of one batch shape."""
-    columns = l1.new_empty((*gap.shape, gap.shape[-1] + 1))
-    torch.sub(l1, l2, out=columns[..., :-1])
-    columns[..., -1] = gap
-    solved = torch.linalg.solve_triangular(l2, columns, upper=False)
-    diagonals = torch.diagonal(l1, dim1=-2, dim2=-1), torch.diagonal(l2, dim1=-2, dim2=-1)
-    r, spread = solved[..., :-1], itakura_saito(*diagonals).sum(-1)
-    if c1 is not None and c2 is not None:
-        near = torch.diagonal(r, dim1=-2, dim2=-1).abs().amax(-1) < NEAR
-        if bool(near.any()) and bool(near.logical_and_(_largest(r) < NEAR).any()):
-            r[near] += _correction(r[near], l2[near], c1[near] - c2[near])
-            spread[near] = log_remainder(torch.diagonal(r, dim1=-2, dim2=-1)[near]).sum(-1)
-    return spread + 0.5 * solved.square().sum((-2, -1)), solved
-
-
-class FromFactors(torch.autograd.Function):
-    """KL from Cholesky factors and the difference of the means, of one batch shape: one triangular system forth, one
-    back.
-
-    With A = I + R = L₂⁻¹L₁, w = L₂⁻¹ (m₁ − m₂) and G = A − diag(1/Aᵢᵢ) the derivatives are L₂⁻ᵀG by L₁, L₂⁻ᵀw by the
-    means and −L₂⁻ᵀ (G Aᵀ + w wᵀ) by L₂, lower triangles of them.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, l1: Tensor, l2: Tensor, gap: Tensor, c1: Tensor | None, c2: Tensor | None) -> Any:
-        value, solved = _solved(l1, l2, gap, c1, c2)
-        ctx.save_for_backward(l1, l2, gap, c1, c2, solved)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        l1, l2, gap, c1, c2, solved = ctx.saved_tensors
-        if torch.is_grad_enabled():  # derivatives of derivatives: of the same value, operation by operation
-            value = from_factors(l1, l2, None if c1 is None else c1 - c2, _square(gap, l2))
-            return *torch.autograd.grad(value, (l1, l2, gap), grad, create_graph=True), None, None
-        ratio = torch.diagonal(l1, dim1=-2, dim2=-1) / torch.diagonal(
-            l2, dim1=-2, dim2=-1
-        )  # Aᵢᵢ, where 1 + Rᵢᵢ cancels
-        turned, known = solved.clone(), solved.clone()  # [G, w] and [A, w]
-        diagonal = torch.diagonal(turned[..., :-1], dim1=-2, dim2=-1)
-        diagonal += diagonal / ratio
-        torch.diagonal(known[..., :-1], dim1=-2, dim2=-1).copy_(ratio)
-        turned = torch.linalg.solve_triangular(l2.mT, turned * grad[..., None, None], upper=True)
-        return turned[..., :-1].tril(), -(turned @ known.mT).tril(), turned[..., -1], None, None
+SOURCE = "any textbook; the triangular form is derived in elbo.divergences._cholesky"
 
 
 def low_rank_to_diagonal(q: LowRankMultivariateNormal, mean: Tensor, scale: Tensor) -> Any:
@@ -202,7 +105,7 @@ def _dense_low_low(gap: Tensor, d1: Tensor, w1: Tensor, l1: Tensor, d2: Tensor, 
 
 def _dense_low_full(gap: Tensor, d1: Tensor, w1: Tensor, l1: Tensor, t2: Tensor, known: Tensor) -> Any:
     difference = _low_rank_covariance(d1, w1) - _known(known, t2)
-    return from_factors(_low_rank_factor(w1, d1), t2, difference, _square(gap, t2))
+    return from_factors(_low_rank_factor(w1, d1), t2, difference, whitened_square(gap, t2))
 
 
 def _dense_full_low(gap: Tensor, t1: Tensor, d2: Tensor, w2: Tensor, l2: Tensor, known: Tensor) -> Any:
@@ -275,7 +178,7 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
         if isinstance(p, LowRankMultivariateNormal):
             square = low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
         else:
-            square = _square(gap, l2)
+            square = whitened_square(gap, l2)
         return from_factors(l1, l2, _difference(q, p, c1, c2), square)
     batch = gap.shape[:-1]
     if not l1.shape[:-2] == l2.shape[:-2] == batch:
@@ -284,7 +187,7 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
     if c1 is not None and c2 is not None:
         c1, c2 = c1.expand(*batch, -1, -1), c2.expand(*batch, -1, -1)
     if not torch.is_grad_enabled():
-        return _solved(l1, l2, gap, c1, c2)[0]
+        return solved(l1, l2, gap, c1, c2)[0]
     return FromFactors.apply(l1, l2, gap, c1, c2)
 
 

@@ -104,7 +104,7 @@ def claims() -> Iterator[Claim]:
         "near equality torch's MultivariateNormal KL loses digits that elbo's keeps",
         "reference",
         _torch_multivariate,
-        source="derived in elbo.divergences.multivariate_gaussian",
+        source="derived in elbo.divergences._cholesky",
     )
     yield Claim(
         "divergences.torch.kl_div",
