@@ -61,7 +61,7 @@ class Case:
     target: float = 1.3
     peer: Divergence = D.kl_divergence
     elementwise: bool = False  # each value is made from single numbers: its memory is measured
-    validated: bool = False  # laws as torch makes them by default: of infinite pairs their making is all that torch does
+    validated: bool = False  # laws made as by default: for infinite pairs their making is all that torch does
 
     def make(
         self, size: int, dtype: torch.dtype
