@@ -15,9 +15,10 @@ from torch import Tensor
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._kernels import phi_series
+from elbo.divergences._kernels import phi, phi_series
 
 Slopes = tuple[Array | None, ...]
+LARGE, CERTAIN = 600.0, 40.0  # logits: e^x is near the end of its range, and 1 − σ(x) is e^−x
 
 
 def _tails(x: Array) -> tuple[Array, Array, Array]:
@@ -137,13 +138,32 @@ success_ratio = elementwise(
 
 
 def _over_failure(kl: Array, a: Array, b: Array) -> Array:
-    return xp.where(a == b, 0.0 * kl, kl * (1.0 + xp.exp(a)))
+    value = xp.where(a == b, 0.0 * kl, kl * (1.0 + xp.exp(a)))
+    return xp.replaced(value, a + 0.0 * b > LARGE, _all_but_certain, kl, a, b)
+
+
+def _all_but_certain(kl: Array, a: Array, b: Array) -> Array:
+    """Where e^a may be beyond the range of the dtype, and q̄ too small: Φ(a − b) if p is all but certain as well."""
+    gap, half = xp.where(a == b, 0.0, a - b), xp.exp(0.5 * a)
+    return xp.where(b > CERTAIN, phi(gap), kl * half * half)
 
 
 def _negative_slopes(a: Array, b: Array, needs: Sequence[bool]) -> tuple[Array | None, Array]:
-    growth = xp.exp(a)
-    by_a = xp.where(growth == 0.0, 0.0, growth * success_ratio(a, b)) if needs[0] else None
-    return by_a, (1.0 + growth) * sigmoid_difference(b, a)
+    growth, large = xp.exp(a), a + 0.0 * b > LARGE
+    ratio, change = success_ratio(a, b), sigmoid_difference(b, a)
+    by_a = xp.where(growth == 0.0, 0.0, growth * ratio)
+    by_a = xp.replaced(by_a, large, _rise, ratio, a, b)
+    return by_a, xp.replaced((1.0 + growth) * change, large, _fall, change, a, b)
+
+
+def _rise(slope: Array, a: Array, b: Array) -> Array:
+    half = xp.exp(0.5 * a)
+    return xp.where(b > CERTAIN, xp.expm1(xp.where(a == b, 0.0, a - b)), slope * half * half)
+
+
+def _fall(slope: Array, a: Array, b: Array) -> Array:
+    half = xp.exp(0.5 * a)
+    return xp.where(b > CERTAIN, -xp.expm1(xp.where(a == b, 0.0, a - b)), slope * half * half)
 
 
 negative_by_logits = elementwise(

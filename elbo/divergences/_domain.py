@@ -42,17 +42,22 @@ def holds_nan(tensor: Tensor) -> bool:
     return bare.numel() > 0 and math.isnan(bare.numpy().min())
 
 
-def holds_negative(tensor: Tensor) -> bool:
-    """Whether any element of ``tensor`` is negative or NaN; what is expanded is looked at once."""
-    if tensor.is_meta or tensor.numel() == 0:
-        return False
+def smallest(tensor: Tensor) -> float:
+    """The smallest element, ∞ of none, NaN if one is; what is expanded is looked at once."""
+    if tensor.numel() == 0:
+        return math.inf
     bare = tensor.detach()
     if not bare.is_cpu or bare.dtype not in DTYPES:
-        return not bare.min() >= 0.0
+        return float(bare.min())
     array = bare.numpy()
     if 0 in array.strides:
         array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
-    return not array.min() >= 0.0
+    return float(array.min())
+
+
+def holds_negative(tensor: Tensor) -> bool:
+    """Whether any element of ``tensor`` is negative or NaN."""
+    return not tensor.is_meta and not smallest(tensor) >= 0.0
 
 
 def within_domain(

@@ -176,10 +176,16 @@ log_ratio = elementwise(_log_ratio, lambda y, x, needs: (1.0 / y, -1.0 / x), "lo
 def entropy_term(x: Array, y: Array, d: Array) -> Array:
     """x log(x/y) − x + y = x Λ(d/x), d = y − x; y if x = 0, inf if y = 0 < x."""
     far = xp.where(x == 0.0, y, d + x * xp.log(x / y))
+    far = xp.replaced(far, far == -math.inf, _entropy_of_extremes, x, y, d)
     s = d / (x + y)  # NaN at 0/0, where far is chosen
     square = s * s
     near = s * (d + x * square * xp.polynomial(square, _series(ARTANH, d)))
     return xp.where((square <= NEAR) & (x > 0.0), near, far)
+
+
+def _entropy_of_extremes(x: Array, y: Array, d: Array) -> Array:
+    """Where x/y is below the smallest number."""
+    return d + x * (xp.log(x) - xp.log(y))
 
 
 def _relative_entropy(x: Array, y: Array) -> Array:

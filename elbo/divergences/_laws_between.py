@@ -22,9 +22,10 @@ from torch.distributions import (
     InverseGamma,
     NegativeBinomial,
 )
+from torch.nn.functional import logsigmoid
 
 from elbo.divergences._registry import kl
-from elbo.divergences.bernoulli import same_count
+from elbo.divergences.bernoulli import given, logits_of, same_count
 
 Middle = tuple[Distribution, Tensor, Distribution | None]  # m, where there is none, and a law that far from it
 STRETCH = 2.0**20
@@ -57,19 +58,35 @@ def _positive(make: Callable[..., Distribution], names: Sequence[str]) -> Callab
     return middle
 
 
-def _geometric(q: Geometric, p: Geometric, alpha: float) -> Middle:
-    exponent = blend(alpha, torch.log1p(-q.probs), torch.log1p(-p.probs))
+def _exponent(alpha: float, q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+    """The logarithm of the probability that m goes on with, and where it is none; −1 there."""
+    certain = torch.isinf(q) | torch.isinf(p)
+    # −∞ less itself is nothing: what is certain under one of them is so under m
+    plain = torch.where(q == p, q, alpha * q + (1.0 - alpha) * p)
+    exponent = torch.where(certain, plain, blend(alpha, *(torch.where(certain, -1.0, x) for x in (q, p))))
     outside = exponent >= 0
-    probs = -torch.expm1(torch.where(outside, -torch.ones_like(exponent), exponent))
-    return Geometric(probs, validate_args=False), outside, None
+    return torch.where(outside, -torch.ones_like(exponent), exponent), outside
+
+
+def _logit(log_probability: Tensor) -> Tensor:
+    return log_probability - torch.log(-torch.expm1(log_probability))
+
+
+def _geometric(q: Geometric, p: Geometric, alpha: float) -> Middle:
+    if given(q) == given(p) == "probs":
+        exponent, outside = _exponent(alpha, *(torch.log1p(-law.probs) for law in (q, p)))
+        return Geometric(-torch.expm1(exponent), validate_args=False), outside, None
+    exponent, outside = _exponent(alpha, *(logsigmoid(-logits_of(law)) for law in (q, p)))
+    return Geometric(logits=-_logit(exponent), validate_args=False), outside, None
 
 
 def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial, alpha: float) -> Middle:
     same_count(q, p)
-    exponent = blend(alpha, torch.log(q.probs), torch.log(p.probs))
-    outside = exponent >= 0
-    probs = torch.exp(torch.where(outside, -torch.ones_like(exponent), exponent))
-    return NegativeBinomial(q.total_count, probs, validate_args=False), outside, None
+    if given(q) == given(p) == "probs":
+        exponent, outside = _exponent(alpha, *(torch.log(law.probs) for law in (q, p)))
+        return NegativeBinomial(q.total_count, torch.exp(exponent), validate_args=False), outside, None
+    exponent, outside = _exponent(alpha, *(logsigmoid(logits_of(law)) for law in (q, p)))
+    return NegativeBinomial(q.total_count, logits=_logit(exponent), validate_args=False), outside, None
 
 
 MIDDLES: dict[type[Distribution], Callable[..., Middle]] = {

@@ -44,8 +44,9 @@ from elbo.divergences._kernels import itakura_saito_of, lambda_of, log_quotient
 from elbo.divergences._laws import in_double
 from elbo.divergences._laws_between import MIDDLES, blend, through
 from elbo.divergences._registry import UnregisteredPairError, _check_kinds, kl
-from elbo.divergences.bernoulli import given, same_count
+from elbo.divergences.bernoulli import given, logits_of, same_count, times_count
 from elbo.divergences.categorical import by_logits as categorical_by_logits
+from elbo.divergences.categorical import logits_of as categorical_logits_of
 from elbo.divergences.categorical import same_outcomes
 
 Slopes = tuple[Array | None, ...]
@@ -131,13 +132,14 @@ def _from_logits(divergence: Callable[..., Tensor], a: Tensor, b: Tensor, alpha:
 
 def _bernoulli(q: Any, p: Any, alpha: float) -> Tensor:
     by_probs = _alpha_terms.bernoulli(alpha)
-    if not given(q) == given(p) == "logits":
+    if given(q) == given(p) == "probs":
         return by_probs(q.probs, p.probs)
-    certain = torch.isinf(q.logits) | torch.isinf(p.logits)
-    smooth = _from_logits(by_logits, _finite(q.logits), _finite(p.logits), alpha)
-    return (
-        smooth if not transformed() and not certain.any() else torch.where(certain, by_probs(q.probs, p.probs), smooth)
-    )
+    a, b = logits_of(q), logits_of(p)
+    certain = torch.isinf(a) | torch.isinf(b)
+    smooth = _from_logits(by_logits, _finite(a), _finite(b), alpha)
+    if not transformed() and not bool(certain.any()):
+        return smooth
+    return torch.where(certain, by_probs(torch.sigmoid(a), torch.sigmoid(b)), smooth)
 
 
 def _finite(logits: Tensor) -> Tensor:
@@ -147,10 +149,11 @@ def _finite(logits: Tensor) -> Tensor:
 def _categorical(q: Categorical, p: Categorical, alpha: float) -> Tensor:
     same_outcomes(q, p)
     by_weights = _alpha_terms.categorical(alpha)
-    if not given(q) == given(p) == "logits":
+    if given(q) == given(p) == "probs":
         return by_weights(q.probs, p.probs)
-    certain = (torch.isinf(q.logits) | torch.isinf(p.logits)).any(-1)
-    smooth = _from_logits(categorical_by_logits, _finite(q.logits), _finite(p.logits), alpha)
+    a, b = categorical_logits_of(q), categorical_logits_of(p)
+    certain = (torch.isinf(a) | torch.isinf(b)).any(-1)
+    smooth = _from_logits(categorical_by_logits, _finite(a), _finite(b), alpha)
     return (
         smooth
         if not transformed() and not certain.any()
@@ -196,11 +199,7 @@ def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
         raise InputValueError(f"alpha is {alpha}, expected a positive finite number; α = 1 gives KL")
     if alpha == 1.0:
         return kl(q, p)
-    if not isinstance(q, Distribution) or type(q) is not type(p):
-        raise UnregisteredPairError(
-            f"the Rényi divergence of {type(q).__name__} and {type(p).__name__} has no closed form here, expected laws "
-            f"of one type among {', '.join(kind.__name__ for kind in KINDS)}"
-        )
+    _check_types(q, p)
     if q.event_shape != p.event_shape:
         raise InputValueError(
             f"q has event shape {tuple(q.event_shape)} and p {tuple(p.event_shape)}, expected the same"
@@ -209,7 +208,10 @@ def renyi(q: Distribution, p: Distribution, alpha: float) -> Tensor:
     try:
         result = attempt(q, p, lambda: _rounded_once(q, p, float(alpha)))
     except InputValueError as error:
-        raise blame(q, p) or error from error  # a law in between may have been blamed for it
+        cause = blame(q, p)
+        if cause is None and str(error).startswith(("q.", "p.")):  # a law in between was blamed
+            cause = Error(f"D_{alpha} gave NaN for parameters in their domain, please report it with q and p")
+        raise cause or error from error
     if not transformed() and holds_nan(result):
         raise blame(q, p) or Error(f"D_{alpha} gave NaN for parameters in their domain, please report it with q and p")
     return result
@@ -227,6 +229,22 @@ KINDS = (
     Independent,
     *MIDDLES,
 )
+
+
+def _check_types(q: Any, p: Any) -> None:
+    """That both are of one type, down to the laws inside."""
+    if type(q) is not type(p) or not isinstance(q, KINDS):
+        raise UnregisteredPairError(
+            f"the Rényi divergence of {type(q).__name__} and {type(p).__name__} has no closed form here, expected laws "
+            f"of one type among {', '.join(kind.__name__ for kind in KINDS)}"
+        )
+    if type(q) is Independent:
+        if q.reinterpreted_batch_ndims != p.reinterpreted_batch_ndims:
+            raise InputValueError(
+                f"q reinterprets {q.reinterpreted_batch_ndims} batch dimensions and p {p.reinterpreted_batch_ndims}, "
+                "expected the same"
+            )
+        _check_types(q.base_dist, p.base_dist)
 
 
 def _rounded_once(q: Distribution, p: Distribution, alpha: float) -> Tensor:
@@ -253,15 +271,10 @@ def _dispatch(q: Any, p: Any, alpha: float) -> Tensor:
         return _bernoulli(q, p, alpha)
     if isinstance(q, Binomial):
         same_count(q, p)
-        return q.total_count * _bernoulli(q, p, alpha)
+        return times_count(q.total_count, _bernoulli(q, p, alpha))
     if isinstance(q, OneHotCategorical):
         return _categorical(q._categorical, p._categorical, alpha)
     if isinstance(q, Categorical):
         return _categorical(q, p, alpha)
-    for kind, middle in MIDDLES.items():
-        if isinstance(q, kind):
-            return through(middle(q, p, alpha), q, p, alpha)
-    raise UnregisteredPairError(
-        f"the Rényi divergence of {type(q).__name__} has no closed form here, expected one of "
-        f"{', '.join(kind.__name__ for kind in KINDS)}"
-    )
+    middle = next(middle for kind, middle in MIDDLES.items() if isinstance(q, kind))
+    return through(middle(q, p, alpha), q, p, alpha)

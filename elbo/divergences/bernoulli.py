@@ -7,7 +7,9 @@ one difference p − q, with logits from the one difference of the logits (``_by
 multiple of it.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from elbo._errors import InputValueError
 from elbo.divergences._array import Array
 from elbo.divergences._by_logits import by_logits, geometric_by_logits, negative_by_logits
 from elbo.divergences._diagnosis import blame
-from elbo.divergences._domain import holds_negative
+from elbo.divergences._domain import holds_negative, smallest
 from elbo.divergences._elementwise import elementwise, transformed
 from elbo.divergences._kernels import entropy_term, log_quotient, log_ratio
 from elbo.divergences._registry import register
@@ -105,11 +107,24 @@ def given(law: Distribution) -> str:
     return next(name for name in vars(law) if name in ("probs", "logits"))
 
 
-def bernoulli(q: Distribution, p: Distribution) -> Tensor:
-    """KL of one trial, from what the laws were made from; probabilities where they differ in that."""
-    if given(q) == given(p) == "logits":
-        return by_logits(q.logits, p.logits)  # type: ignore[attr-defined]
-    return by_probs(q.probs, p.probs)  # type: ignore[attr-defined]
+def logits_of(law: Any) -> Tensor:
+    """The logits, ∓∞ for the probabilities 0 and 1, of which torch's own are finite."""
+    logits: Tensor = law.logits if given(law) == "logits" else torch.logit(law.probs)
+    return logits
+
+
+def bernoulli(q: Any, p: Any) -> Tensor:
+    """KL of one trial, from what the laws were made from; logits where they differ in that."""
+    if given(q) == given(p) == "probs":
+        return by_probs(q.probs, p.probs)
+    return by_logits(logits_of(q), logits_of(p))
+
+
+def times_count(count: Tensor, value: Tensor) -> Tensor:
+    """``count`` times what one trial adds, nothing where there is none."""
+    if not transformed() and not count.is_meta and smallest(count) > 0.0:
+        return count * value
+    return torch.where((count == 0.0) & (value == math.inf), 0.0, count * value)
 
 
 def same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -> None:
@@ -130,7 +145,7 @@ def same_count(q: Binomial | NegativeBinomial, p: Binomial | NegativeBinomial) -
 SOURCE = (
     "Nielsen and Garcia 2009, arXiv 0911.4863; the form without cancellation is derived in elbo.divergences.bernoulli"
 )
-MIXED = "8 if both laws are made from probs, or both from logits; a mixture is converted to probs first"
+MIXED = "8 if both laws are made from probs, or both from logits; a mixture is converted to logits first"
 
 
 @register(
@@ -157,14 +172,14 @@ def _bernoulli_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
 )
 def _binomial_binomial(q: Binomial, p: Binomial) -> Tensor:
     same_count(q, p)
-    return q.total_count * bernoulli(q, p)
+    return times_count(q.total_count, bernoulli(q, p))
 
 
 @register(Geometric, Geometric, formula="KL[Bernoulli(q) ‖ Bernoulli(p)] / q", accuracy=8, note=MIXED, source=SOURCE)
 def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
-    if given(q) == given(p) == "logits":
-        return geometric_by_logits(q.logits, p.logits)
-    return geometric(q.probs, p.probs)
+    if given(q) == given(p) == "probs":
+        return geometric(q.probs, p.probs)
+    return geometric_by_logits(logits_of(q), logits_of(p))
 
 
 @register(
@@ -178,6 +193,6 @@ def _geometric_geometric(q: Geometric, p: Geometric) -> Tensor:
 )
 def _negative_binomial(q: NegativeBinomial, p: NegativeBinomial) -> Tensor:
     same_count(q, p)
-    if given(q) == given(p) == "logits":
-        return q.total_count * negative_by_logits(q.logits, p.logits)
-    return q.total_count * negative_binomial(q.probs, p.probs)
+    if given(q) == given(p) == "probs":
+        return times_count(q.total_count, negative_binomial(q.probs, p.probs))
+    return times_count(q.total_count, negative_by_logits(logits_of(q), logits_of(p)))

@@ -166,9 +166,14 @@ def same_outcomes(q: Categorical, p: Categorical) -> None:
 )
 def _categorical_categorical(q: Categorical, p: Categorical) -> Tensor:
     same_outcomes(q, p)
-    if given(q) == given(p) == "logits":
-        return by_logits(q.logits, p.logits)
-    return by_weights(q.probs, p.probs)
+    if given(q) == given(p) == "probs":
+        return by_weights(q.probs, p.probs)
+    return by_logits(logits_of(q), logits_of(p))
+
+
+def logits_of(law: Categorical) -> Tensor:
+    """The logits, −∞ for the probability 0, of which torch's own are finite."""
+    return law.logits if given(law) == "logits" else torch.log(law.probs)
 
 
 @register(

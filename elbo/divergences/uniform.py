@@ -153,6 +153,11 @@ def _exponent(low: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     return exponent, lost / scale
 
 
+def _mean_decay(exponent: Array, lost: Array, share: Array) -> Array:
+    """The mean of e^−(x − μ)/s; of an exponent whose rounding is beyond one only the sign counts."""
+    return xp.exp(-exponent) * (1.0 - xp.where(abs(lost) < 1.0, lost, 0.0)) * share
+
+
 def _gumbel(low: Array, high: Array, loc: Array, scale: Array) -> Array:
     t, gap = (high - low) / scale, _distance(low, high, loc, scale)
     square, fall, (turns, left) = t * t, -xp.expm1(-t), over((t, 0.0), E)
@@ -161,7 +166,7 @@ def _gumbel(low: Array, high: Array, loc: Array, scale: Array) -> Array:
     wide = (0.5 * t - 1.0) + xp.log(fall)
     u = xp.where(square <= _tilting.NEAR, near, wide - log) - gap  # the mean of e^−(x − μ)/s is e^u
     exponent, lost = _exponent(low, loc, scale)
-    far = (gap - 1.0) - log + xp.exp(-exponent) * (1.0 - lost) * (fall / t)
+    far = (gap - 1.0) - log + _mean_decay(exponent, lost, fall / t)
     least = xp.where(square <= _tilting.NEAR, near - log, wide - 2.0 * log)
     return xp.where(abs(u) <= 1.0, phi_series(u) + least, far)
 
@@ -169,7 +174,7 @@ def _gumbel(low: Array, high: Array, loc: Array, scale: Array) -> Array:
 def _gumbel_slopes(low: Array, high: Array, loc: Array, scale: Array, needs: Sequence[bool]) -> Slopes:
     t, (exponent, lost) = (high - low) / scale, _exponent(low, loc, scale)
     gap, tilt = _distance(low, high, loc, scale), mean_excess(t)
-    mean = xp.exp(-exponent) * (1.0 - lost) * (-xp.expm1(-t) / t)
+    mean = _mean_decay(exponent, lost, -xp.expm1(-t) / t)
     rest, turn = 0.5 * (1.0 - mean), 1.0 / t - mean * tilt
     # of a wide interval all that counts is near its bottom
     lever = xp.where(t < 2.0, gap - t * tilt, exponent + (1.0 - t / xp.expm1(t)))
