@@ -206,7 +206,7 @@ def _difference(q: Any, p: Any, c1: Tensor | None, c2: Tensor | None) -> Any:
 FORMULA = "½ [tr(Σ₂⁻¹Σ₁) − d − log det(Σ₂⁻¹Σ₁) + (m₁ − m₂)ᵀ Σ₂⁻¹ (m₁ − m₂)]"
 NOTE = (
     "8 ulps times the condition number of p's Cholesky factor and the root of the dimension; 8 if p is diagonal; "
-    "17 measured, 8 in 99 of 100, for a cov_factor up to 1e6 times the root of cov_diag"
+    "17 measured, 8 in 99 of 100, for a cov_factor up to 1e6 times the root of cov_diag; of 1e9 and more 4e4 was seen"
 )
 for _q, _p in (
     (MultivariateNormal, MultivariateNormal),
