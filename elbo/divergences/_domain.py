@@ -25,9 +25,9 @@ def holds_nan(tensor: Tensor) -> bool:
     count = tensor.numel()
     if count <= SMALL and looks_for_nan is not None and tensor.is_contiguous():
         return looks_for_nan(tensor.data_ptr(), count, dtype is torch.float32)
-    if count > 1 and not any(tensor.stride()):
-        count = 1  # one number, expanded
-    if looks_for_nan is not None and (count <= 1 or tensor.is_contiguous()):
+    if count and looks_for_nan is not None and not any(tensor.stride()):  # one number, expanded
+        return looks_for_nan(tensor.data_ptr(), 1, dtype is torch.float32)
+    if looks_for_nan is not None and tensor.is_contiguous():
         single, address = dtype is torch.float32, tensor.data_ptr()
         # torch's threads wait busily after their work, and would keep a processor from the threads of the next blocks
         size, step = tensor.element_size(), LOOKED_AT // tensor.element_size()

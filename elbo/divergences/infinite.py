@@ -27,10 +27,11 @@ from torch.distributions import (
     Uniform,
 )
 
+from elbo._errors import InputValueError
 from elbo.divergences._diagnosis import blame
 from elbo.divergences._domain import holds_nan
 from elbo.divergences._elementwise import transformed
-from elbo.divergences._registry import register
+from elbo.divergences._registry import PLAIN, register
 
 BOUNDED = (Beta, ContinuousBernoulli, Uniform)
 PAIRS = (
@@ -47,17 +48,22 @@ PAIRS = (
 
 
 def _held(law: Any) -> list[Tensor]:
-    # _param is the same tensor as another one
-    return [value for name, value in law.__dict__.items() if isinstance(value, Tensor) and name != "_param"]
+    holder = law._dirichlet if type(law) is Beta else law
+    return [
+        value
+        for name, value in holder.__dict__.items()
+        # _param is the same tensor as another one
+        if type(value) not in PLAIN and isinstance(value, Tensor) and name != "_param"
+    ]
 
 
 def _infinite(q: Any, p: Any) -> Tensor:
-    tensors = [value for law in (q, p) for value in _held(law._dirichlet if isinstance(law, Beta) else law)]
+    tensors = _held(q) + _held(p)
     traced = transformed()
-    if not traced and any(map(holds_nan, tensors)):
-        error = blame(q, p)
-        if error is not None:
-            raise error
+    if not traced:
+        for tensor in tensors:
+            if holds_nan(tensor):
+                raise blame(q, p) or InputValueError("a parameter of q or p is NaN")
     shape = q._batch_shape
     if shape != p._batch_shape:
         shape = torch.broadcast_shapes(shape, p._batch_shape)
