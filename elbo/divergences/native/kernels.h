@@ -59,7 +59,7 @@ LOOPS(geometric, geometric, TWO, 2)
 LOOPS(bregman, bregman, THREE, 3)
 LOOPS(slope_difference, slope_difference, THREE, 3)
 LOOPS(gamma_laws, gamma_laws, FOUR, 4)
-LOOPS(beta_laws, beta_laws, FOUR, 4)
+LOOPS(beta_most, beta_most, FOUR, 4)
 LOOPS(exponential_gamma, exponential_gamma, THREE, 3)
 LOOPS(gumbel, gumbel, FOUR, 4)
 LOOPS(weibull, weibull, FOUR, 4)
@@ -94,6 +94,40 @@ LOOPS(bernoulli_poisson_by_probs, bernoulli_poisson_by_probs, TWO, 2)
 LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
+
+/* Of the elements that `most` has left, those that `rest` has a form for; it is too long to be done for all. */
+#define VALUE_OF_REST(name, most, real, rest, INPUTS)                                                   \
+    TARGET static int NAMED(name)(const real *restrict *x, real *restrict out, long n) {                \
+        int beyond = 0, fine;                                                                           \
+        if (NAMED(most)(x, out, n)) return 1;                                                           \
+        for (long i = 0; i < n; i++) {                                                                  \
+            if (out[i] == out[i]) continue;                                                             \
+            double value = rest(INPUTS(x, i), &fine);                                                   \
+            beyond |= !fine;                                                                            \
+            out[i] = (real)(fine ? value : NAN);                                                        \
+        }                                                                                               \
+        return !beyond;                                                                                 \
+    }
+
+#define PRODUCTS_OF_REST(name, most, real, rest, INPUTS, count)                                         \
+    TARGET static int NAMED(name)(const real *restrict *x, const real *restrict g, real *restrict *out, long n) { \
+        int beyond = 0, fine;                                                                           \
+        if (NAMED(most)(x, g, out, n)) return 1;                                                        \
+        for (long i = 0; i < n; i++) {                                                                  \
+            double by[count];                                                                           \
+            if (out[0][i] == out[0][i]) continue;                                                       \
+            rest##_slopes(INPUTS(x, i), by, &fine);                                                     \
+            beyond |= !fine;                                                                            \
+            double factor = fine ? g[i] : NAN;                                                          \
+            for (int j = 0; j < count; j++) out[j][i] = (real)(factor * by[j]);                         \
+        }                                                                                               \
+        return !beyond;                                                                                 \
+    }
+
+VALUE_OF_REST(beta_laws_value64, beta_most_value64, double, beta_rest, FOUR)
+VALUE_OF_REST(beta_laws_value32, beta_most_value32, float, beta_rest, FOUR)
+PRODUCTS_OF_REST(beta_laws_products64, beta_most_products64, double, beta_rest, FOUR, 4)
+PRODUCTS_OF_REST(beta_laws_products32, beta_most_products32, float, beta_rest, FOUR, 4)
 /* the derivatives of these are left to Python */
 VALUE(curvature_value64, double, curvature, ONE)
 VALUE(curvature_value32, float, curvature, ONE)
@@ -182,4 +216,6 @@ static const struct kernel NAMED(kernels)[] = {
 #undef PRODUCTS
 #undef LOOPS
 #undef NUMBERS
+#undef VALUE_OF_REST
+#undef PRODUCTS_OF_REST
 #undef ENTRY
