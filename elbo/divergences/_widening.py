@@ -29,7 +29,7 @@ from elbo.divergences._kernels import itakura_saito_of
 from elbo.divergences._remainders import SLOPES, remainder_curvature_rise
 from elbo.divergences._stirling import SHIFT, _steps, bregman, curvature, slope_difference
 
-# eight nodes settle an integrand whose nearest singularity is four lengths of its interval away
+# eight nodes settle an integrand whose nearest singularity is three lengths of its interval away
 NODES, WEIGHTS = (tuple((0.5 * values).tolist()) for values in np.polynomial.legendre.leggauss(8))
 
 
@@ -62,17 +62,17 @@ def curvature_rise(a: Array, b: Array, d: Array) -> Array:
 
 def narrow(a1: Array, b1: Array) -> Array:
     """Where KL may be much smaller than B(a₁ → a₂) and B(t₁ → t₂): b is not covered by the terms that it multiplies."""
-    return (4.0 * b1 < a1) & (4.0 * b1 < 1.0)
+    return (3.0 * b1 < a1) & (4.0 * b1 < 1.0)
 
 
 def both_narrow(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
     """Where the integrals converge."""
-    return narrow(a1, b1) & (4.0 * b2 < a2)
+    return narrow(a1, b1) & (2.5 * b2 < a2)
 
 
 def spread_out(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
     """Where q has one concentration that dwarfs the others and p has none, all of them smaller than that of q."""
-    return narrow(a1, b1) & (4.0 * b2 >= a2) & (a2 + b2 < a1)
+    return narrow(a1, b1) & (2.5 * b2 >= a2) & (a2 + b2 < a1) & (a2 < 0.6 * a1)
 
 
 def widening(a1: Array, b1: Array, a2: Array, b2: Array, db: Array) -> Array:

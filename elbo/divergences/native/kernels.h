@@ -95,39 +95,31 @@ LOOPS(bernoulli_poisson_by_logits, bernoulli_poisson_by_logits, TWO, 2)
 LOOPS(log_gamma, log_gamma, ONE, 1)
 LOOPS(digamma, digamma, ONE, 1)
 
-/* Of the elements that `most` has left, those that `rest` has a form for; it is too long to be done for all. */
-#define VALUE_OF_REST(name, most, real, rest, INPUTS)                                                   \
-    TARGET static int NAMED(name)(const real *restrict *x, real *restrict out, long n) {                \
+/* what beta_most leaves as NaN although it is within range: too long to be done for all */
+#define BETA_REST(real, value, products)                                                                     \
+    TARGET static int NAMED(beta_laws_##value)(const real *restrict *x, real *restrict out, long n) {               \
         int beyond = 0, fine;                                                                           \
-        if (NAMED(most)(x, out, n)) return 1;                                                           \
+        if (NAMED(beta_most_##value)(x, out, n)) return 1;                                              \
         for (long i = 0; i < n; i++) {                                                                  \
             if (out[i] == out[i]) continue;                                                             \
-            double value = rest(INPUTS(x, i), &fine);                                                   \
+            double rest = beta_rest(FOUR(x, i), &fine);                                                 \
             beyond |= !fine;                                                                            \
-            out[i] = (real)(fine ? value : NAN);                                                        \
+            out[i] = (real)(fine ? rest : NAN);                                                         \
         }                                                                                               \
         return !beyond;                                                                                 \
-    }
-
-#define PRODUCTS_OF_REST(name, most, real, rest, INPUTS, count)                                         \
-    TARGET static int NAMED(name)(const real *restrict *x, const real *restrict g, real *restrict *out, long n) { \
-        int beyond = 0, fine;                                                                           \
-        if (NAMED(most)(x, g, out, n)) return 1;                                                        \
+    }                                                                                                   \
+    TARGET static int NAMED(beta_laws_##products)(const real *restrict *x, const real *restrict g, real *restrict *out, long n) { \
+        int vouched = NAMED(beta_most_##products)(x, g, out, n);                                        \
         for (long i = 0; i < n; i++) {                                                                  \
-            double by[count];                                                                           \
-            if (out[0][i] == out[0][i]) continue;                                                       \
-            rest##_slopes(INPUTS(x, i), by, &fine);                                                     \
-            beyond |= !fine;                                                                            \
-            double factor = fine ? g[i] : NAN;                                                          \
-            for (int j = 0; j < count; j++) out[j][i] = (real)(factor * by[j]);                         \
+            if (((out[2][i] == out[2][i]) & (out[3][i] == out[3][i])) | (out[0][i] != out[0][i])) continue; \
+            int first = x[0][i] > x[1][i], second = !first;                                             \
+            double rest = beta_rest_slope(x[second][i], x[first][i], x[2 + second][i], x[2 + first][i]); \
+            out[2 + second][i] = (real)(g[i] * rest);                                                   \
         }                                                                                               \
-        return !beyond;                                                                                 \
+        return vouched;                                                                                 \
     }
-
-VALUE_OF_REST(beta_laws_value64, beta_most_value64, double, beta_rest, FOUR)
-VALUE_OF_REST(beta_laws_value32, beta_most_value32, float, beta_rest, FOUR)
-PRODUCTS_OF_REST(beta_laws_products64, beta_most_products64, double, beta_rest, FOUR, 4)
-PRODUCTS_OF_REST(beta_laws_products32, beta_most_products32, float, beta_rest, FOUR, 4)
+BETA_REST(double, value64, products64)
+BETA_REST(float, value32, products32)
 /* the derivatives of these are left to Python */
 VALUE(curvature_value64, double, curvature, ONE)
 VALUE(curvature_value32, float, curvature, ONE)
@@ -216,6 +208,5 @@ static const struct kernel NAMED(kernels)[] = {
 #undef PRODUCTS
 #undef LOOPS
 #undef NUMBERS
-#undef VALUE_OF_REST
-#undef PRODUCTS_OF_REST
+#undef BETA_REST
 #undef ENTRY

@@ -1,5 +1,5 @@
 /* What the largest of a law's concentrations and their total have in common, taken out of beta and Dirichlet laws, as in
-   _widening.py. Elements where that is needed are few: these are loops for one element, not for a vector of them. */
+   _widening.py. Elements where that is needed are few: the loops are over the places of one element. */
 
 /* S''(b) - S''(a), from terms of one sign */
 INLINE double curvature_rise(double a, double b, double d) {
@@ -20,6 +20,12 @@ INLINE double curvature_rise(double a, double b, double d) {
     return -d * (tail + 0.5 * ((a + b) / (a * a * (b * b)) + (large ? 0.0 : steps)));
 }
 
+/* what the step from S(a) to S(a + 1) has of the following, and that */
+INLINE double remainder_term(double a, double b, double d) {
+    double share = d / (b * (a + 1.0));
+    return d / (a * a) * share + remainder_of(-share, a * (b + 1.0) / (b * (a + 1.0)));
+}
+
 /* S'(b) - S'(a) - S''(a) d */
 INLINE double slope_remainder(double a, double b, double d) {
     int large = (a >= LIFT) & (b >= LIFT);
@@ -34,21 +40,19 @@ INLINE double slope_remainder(double a, double b, double d) {
 #undef HORNER
     second = fma(second, w, first);
     divided = fma(divided, w, value);
-    double tail = d * d * z * y * (0.5 + (y + 2.0 * x) * divided + 2.0 * z * (x + y) * second), steps = 0.0;
-    for (double j = 0.0; j < LIFT; j++) {
-        double k = a + j, n = b + j, share = d / (n * (k + 1.0));
-        steps += d / (k * k) * share + remainder_of(-share, k * (n + 1.0) / (n * (k + 1.0)));
-    }
+    double tail = d * d * z * y * (0.5 + (y + 2.0 * x) * divided + 2.0 * z * (x + y) * second);
+    double steps = (remainder_term(a, b, d) + remainder_term(a + 1.0, b + 1.0, d)) +
+                   (remainder_term(a + 2.0, b + 2.0, d) + remainder_term(a + 3.0, b + 3.0, d));
     return -(tail + (large ? 0.0 : steps));
 }
 
 /* where KL may be much smaller than B(a1 -> a2) and B(t1 -> t2), and which form is then good */
-INLINE int narrow(double a1, double b1) { return (4.0 * b1 < a1) & (4.0 * b1 < 1.0); }
+INLINE int narrow(double a1, double b1) { return (3.0 * b1 < a1) & (4.0 * b1 < 1.0); }
 
-INLINE int both_narrow(double a1, double b1, double a2, double b2) { return narrow(a1, b1) & (4.0 * b2 < a2); }
+INLINE int both_narrow(double a1, double b1, double a2, double b2) { return narrow(a1, b1) & (2.5 * b2 < a2); }
 
 INLINE int spread_out(double a1, double b1, double a2, double b2) {
-    return narrow(a1, b1) & (4.0 * b2 >= a2) & (a2 + b2 < a1);
+    return narrow(a1, b1) & (2.5 * b2 >= a2) & (a2 + b2 < a1) & (a2 < 0.6 * a1);
 }
 
 /* KL[Beta(a1, b1) || Beta(a2, b2)], with w = a1 b2 - b1 a2 and totals t = a + b:
@@ -70,9 +74,11 @@ INLINE void beta_most_slopes(double a1, double b1, double a2, double b2, double 
     double common_q = curvature(t1, &c), common_p = slope_difference(t1, t2, da + db, &common);
     by[0] = w / (t1 * a1) + (db * common_q + da * curvature_rise(a1, t1, b1));
     by[1] = -w / (t1 * b1) + (da * common_q + db * curvature_rise(b1, t1, a1));
-    by[2] = slope_difference(a1, a2, da, &q) - common_p - log_of(w / (t1 * a2), a1 * t2 / (t1 * a2));
-    by[3] = slope_difference(b1, b2, db, &p) - common_p - log_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
-    *fine = q & p & common & c & !(both_narrow(a1, b1, a2, b2) | both_narrow(b1, a1, b2, a2));
+    double by_a2 = slope_difference(a1, a2, da, &q) - common_p - log_of(w / (t1 * a2), a1 * t2 / (t1 * a2));
+    double by_b2 = slope_difference(b1, b2, db, &p) - common_p - log_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
+    by[2] = both_narrow(a1, b1, a2, b2) ? NAN : by_a2;
+    by[3] = both_narrow(b1, a1, b2, a2) ? NAN : by_b2;
+    *fine = q & p & common & c;
 }
 
 #define PLACES 8
@@ -85,32 +91,38 @@ static const double SHARE[PLACES] = {
     0.18134189168918083, 0.15685332293894344, 0.11119051722668721, 0.05061426814518853,
 };
 
+INLINE double sum_of_places(const double *x) {
+    return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+}
+
 /* B(t1 -> t2) - B(a1 -> a2) where one of these holds; db = b2 - b1 may be known better than the sums b are */
 INLINE double widening(double a1, double b1, double a2, double b2, double db) {
     int fine;
-    double da = a2 - a1, least = b1 < b2 ? b1 : b2, total = 0.0;
-    if (4.0 * b2 >= a2) {
+    double da = a2 - a1, least = b1 < b2 ? b1 : b2, terms[PLACES];
+    if (2.5 * b2 >= a2) {
         double t1 = a1 + b1, t2 = a2 + b2;
         double gains = bregman(t2, a2, -b2, &fine) + b2 * slope_difference(t2, a1, a1 - t2, &fine) + bregman(a1, t1, b1, &fine);
         return -(gains + (da + db) * slope_difference(a1, t1, b1, &fine));
     }
+    INDEPENDENT
     for (int i = 0; i < PLACES; i++) {
-        double x = a1 + PLACE[i] * b1, y = a2 + PLACE[i] * b2, d = da + PLACE[i] * db;
-        double rise = db > 0.0 ? slope_difference(x, y, d, &fine) : d * curvature(x, &fine);
-        total += SHARE[i] * (db * rise + least * slope_remainder(x, y, d));
+        double x = a1 + PLACE[i] * b1, y = a2 + PLACE[i] * b2, d = da + PLACE[i] * db, change = slope_difference(x, y, d, &fine);
+        double rise = db > 0.0 ? change : d * curvature(x, &fine);
+        terms[i] = SHARE[i] * (db * rise + least * slope_remainder(x, y, d));
     }
-    return total;
+    return sum_of_places(terms);
 }
 
 /* its derivative by a2 where both are narrow */
 INLINE double widening_slope(double a1, double b1, double a2, double b2, double db) {
     int fine;
-    double da = a2 - a1, least = b1 < b2 ? b1 : b2, total = 0.0;
+    double da = a2 - a1, least = b1 < b2 ? b1 : b2, terms[PLACES];
+    INDEPENDENT
     for (int i = 0; i < PLACES; i++) {
         double x = a1 + PLACE[i] * b1, y = a2 + PLACE[i] * b2, d = da + PLACE[i] * db;
-        total += SHARE[i] * (db * curvature(db > 0.0 ? y : x, &fine) + least * curvature_rise(x, y, d));
+        terms[i] = SHARE[i] * (db * curvature(db > 0.0 ? y : x, &fine) + least * curvature_rise(x, y, d));
     }
-    return total;
+    return sum_of_places(terms);
 }
 
 /* KL[Beta(a1, b1) || Beta(a2, b2)] where beta_most leaves it */
@@ -125,11 +137,8 @@ INLINE double beta_rest(double a1, double b1, double a2, double b2, int *fine) {
     return shares + bregman(y1, y2, y2 - y1, &part) - widening(x1, y1, x2, y2, y2 - y1);
 }
 
-INLINE void beta_rest_slopes(double a1, double b1, double a2, double b2, double *by, int *fine) {
-    int part, first = a1 > b1;
-    double x1 = first ? a1 : b1, y1 = first ? b1 : a1, x2 = first ? a2 : b2, y2 = first ? b2 : a2;
-    double t1 = a1 + b1, w = product_difference(x1, y2, y1, x2);
-    beta_most_slopes(a1, b1, a2, b2, by, &part);
-    by[first ? 2 : 3] = -widening_slope(x1, y1, x2, y2, y2 - y1) - log_of(w / (t1 * x2), x1 * (a2 + b2) / (t1 * x2));
-    *fine = POSITIVE(a1) & POSITIVE(b1) & POSITIVE(a2) & POSITIVE(b2) & both_narrow(x1, y1, x2, y2);
+/* the derivative by a2 where both are narrow */
+INLINE double beta_rest_slope(double a1, double b1, double a2, double b2) {
+    double t1 = a1 + b1, w = product_difference(a1, b2, b1, a2);
+    return -widening_slope(a1, b1, a2, b2, b2 - b1) - log_of(w / (t1 * a2), a1 * (a2 + b2) / (t1 * a2));
 }
