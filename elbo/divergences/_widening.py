@@ -10,7 +10,7 @@ both B are up to 1/b times as large as W, and as KL, of which −W is a part. W 
 
       (b₂ − b₁)(S'(y) − S'(x)) + b₁ R if b₁ < b₂,      (b₂ − b₁) S''(x) d + b₂ R otherwise;
 
-- where b is small in q alone, and p is the more spread out, from positive terms and a small one,
+- where b is small in q alone, and p is the more spread out, from positive terms and a smaller one,
 
       −W = B(t₂ → a₂) + b₂ (S'(a₁) − S'(t₂)) + B(a₁ → t₁) + (t₂ − t₁)(S'(t₁) − S'(a₁));
 
@@ -77,7 +77,7 @@ def spread_out(a1: Array, b1: Array, a2: Array, b2: Array) -> Array:
 
 def widening(a1: Array, b1: Array, a2: Array, b2: Array, db: Array) -> Array:
     """W where ``both_narrow``."""
-    total, da, least = 0.0 * a1, a2 - a1, xp.minimum(b1, b2)
+    total, da, least = 0.0 * a1, a2 - a1, xp.where(db > 0.0, b1, b2)
     for node, weight in zip(NODES, WEIGHTS, strict=True):
         s = 0.5 + node
         x, y, d = a1 + s * b1, a2 + s * b2, da + s * db
@@ -95,7 +95,7 @@ def widening_far(a1: Array, b1: Array, a2: Array, b2: Array, db: Array) -> Array
 
 def widening_slope(a1: Array, b1: Array, a2: Array, b2: Array, db: Array) -> Array:
     """∂W/∂a₂ = ∂E/∂a (a₂, b₂) − ∂E/∂a (a₁, b₁) where ``both_narrow``."""
-    total, da, least = 0.0 * a1, a2 - a1, xp.minimum(b1, b2)
+    total, da, least = 0.0 * a1, a2 - a1, xp.where(db > 0.0, b1, b2)
     for node, weight in zip(NODES, WEIGHTS, strict=True):
         s = 0.5 + node
         x, y, d = a1 + s * b1, a2 + s * b2, da + s * db

@@ -125,9 +125,9 @@ def _one_and_rest(q: Array, p: Array, d: Array) -> tuple[Array, tuple[Array, ...
     """Where the largest concentration of q is; its a₁, b₁, a₂, b₂ and b₂ − b₁. Of several equal ones b₁ ≥ a₁."""
     top = q >= xp.row_max(q)
     zero = 0.0 * q
-    a1, (a2, b2, db) = xp.row_max(q), (xp.row_sum(x) for x in (xp.where(top, p, zero), xp.where(top, zero, p), xp.where(top, zero, d)))
-    b1 = xp.row_sum(xp.where(top, zero, q)) + (xp.row_sum(xp.where(top, q, zero)) - a1)
-    return top, (a1, b1, a2, b2, db)
+    a1, a2 = xp.row_max(q), xp.row_sum(xp.where(top, p, zero))
+    b1, b2, db = (xp.row_sum(xp.where(top, zero, x)) for x in (q, p, d))
+    return top, (a1, b1 + (xp.row_sum(xp.where(top, q, zero)) - a1), a2, b2, db)
 
 
 def _dirichlet(q: Array, p: Array) -> Array:
