@@ -49,7 +49,8 @@ def slope_remainder(a: Array, b: Array, d: Array) -> Array:
         first = first * z + value
         value = value * z + c
     tail = d * d * z * y * (0.5 + (y + 2.0 * x) * divided + 2.0 * z * (x + y) * second)
-    k, n = a + _steps(a), b + _steps(b)
+    step = _steps(d)
+    k, n = a + step, b + step
     share = d / (n * (k + 1.0))
     steps = (d / (k * k) * share + itakura_saito_of(-share, k * (n + 1.0) / (n * (k + 1.0)))).sum(0)
     return -(tail + xp.where(large, 0.0 * d, steps))
