@@ -8,6 +8,7 @@ HEADERS = (
     "dispatch.h",
     "double_double.h",
     "formulas.h",
+    "widening.h",
     "log_gamma.h",
     "tilting.h",
     "moments.h",

@@ -104,7 +104,8 @@ def remainder_curvature_rise(a: Array, b: Array, d: Array) -> Array:
         divided = divided * w + value
         value = value * z + c
     tail = -d * x * y * ((w + x * y + z) * value + w * y * (x + y) * divided)
-    k, n = a + _steps(a), b + _steps(b)
+    step = _steps(a + b)  # of the shape of both
+    k, n = a + step, b + step
     before, after = 1.0 / (k * (k + 1.0)), 1.0 / (n * (n + 1.0))
     steps = (-0.5 * d * (k + n + 1.0) * (before + after) * before * after).sum(0)
     return tail + xp.where(large, 0.0 * d, steps)

@@ -106,7 +106,7 @@ def by_kernel(function, inputs, gradient):
 
 def agree(got, want, dtype, name):
     """Values to the class of both, 8 ulps if not more; slopes, whose terms may cancel, to 64 ulps of the largest."""
-    eps, class_of_both = torch.finfo(dtype).eps, {"beta_laws": 200, "tilted": 32}.get(name, 16)
+    eps, class_of_both = torch.finfo(dtype).eps, {"tilted": 32}.get(name, 16)
     for number, (x, y) in enumerate(zip(got, want, strict=True)):
         assert x.dtype == y.dtype == dtype
         assert x.shape == y.shape
@@ -472,7 +472,7 @@ ALLOWED = {
     "beta_gamma": (8, 6),
     "beta_nodes": (6, 32),  # see test_beta_tilted.py
     "gamma_laws": (16, 8),
-    "beta_laws": (16, 8),
+    "beta_laws": (8, 8),
     "exponential_gamma": (8, 8),
     "tilted": (16, 6),
     "bregman": (20, 8),
@@ -490,8 +490,6 @@ def test_values_and_slopes_to_their_class(name, dtype):
     eps, function, count = torch.finfo(dtype).eps, FUNCTIONS[name][0], 600
     inputs = inputs_of(name, (count,), dtype)
     half = len(inputs) // 2
-    if name == "beta_laws":  # its class holds where neither concentration exceeds 100 times the other
-        inputs = [x.clamp(0.2, 10) for x in inputs]
     source = generator(6, "near", name, str(dtype))
     for number in range(half if name not in ACROSS or ACROSS[name].meets else 0):
         distance = 0.5 * 10 ** (-9 * torch.rand(count, generator=source, dtype=torch.float64))

@@ -428,31 +428,3 @@ INLINE void gamma_laws_slopes(double a1, double b1, double a2, double b2, double
     by[3] = excess / b2;
     *fine = q & p & POSITIVE(b1) & POSITIVE(b2);
 }
-
-/* where B(a1 -> a2) and B(t1 -> t2) all but cancel; gamma.py has a form for it */
-INLINE int dominated(double a1, double b1, double a2, double b2) {
-    return (8.0 * b1 < a1) & (16.0 * b1 < 1.0) & (8.0 * b2 < a2) & (fabs(a2 - a1) > 0.5 * (a1 < a2 ? a1 : a2));
-}
-
-/* KL[Beta(a1, b1) || Beta(a2, b2)], with w = a1 b2 - b1 a2 and totals t = a + b:
-   a2 R(w/(t1 a2)) + b2 R(-w/(t1 b2)) + B(a1 -> a2) + B(b1 -> b2) - B(t1 -> t2), R(x) = x - log(1 + x) */
-INLINE double beta_laws(double a1, double b1, double a2, double b2, int *fine) {
-    int one, two, both;
-    double da = a2 - a1, db = b2 - b1, t1 = a1 + b1, t2 = a2 + b2, w = product_difference(a1, b2, b1, a2);
-    double shares = a2 * remainder_of(w / (t1 * a2), a1 * t2 / (t1 * a2)) +
-                    b2 * remainder_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
-    double value = shares + (bregman(a1, a2, da, &one) + bregman(b1, b2, db, &two) - bregman(t1, t2, da + db, &both));
-    *fine = one & two & both & !(dominated(a1, b1, a2, b2) | dominated(b1, a1, b2, a2));
-    return value;
-}
-
-INLINE void beta_laws_slopes(double a1, double b1, double a2, double b2, double *by, int *fine) {
-    int q, p, common, c1, c2, c3;
-    double da = a2 - a1, db = b2 - b1, t1 = a1 + b1, t2 = a2 + b2, w = product_difference(a1, b2, b1, a2);
-    double common_q = (da + db) * curvature(t1, &c1), common_p = slope_difference(t1, t2, da + db, &common);
-    by[0] = w / (t1 * a1) - da * curvature(a1, &c2) + common_q;
-    by[1] = -w / (t1 * b1) - db * curvature(b1, &c3) + common_q;
-    by[2] = slope_difference(a1, a2, da, &q) - common_p - log_of(w / (t1 * a2), a1 * t2 / (t1 * a2));
-    by[3] = slope_difference(b1, b2, db, &p) - common_p - log_of(-w / (t1 * b2), b1 * t2 / (t1 * b2));
-    *fine = q & p & common & c1 & c2 & c3;
-}

@@ -8,6 +8,7 @@
 #include "arithmetic.h"
 #include "double_double.h"
 #include "formulas.h"
+#include "widening.h"
 #include "log_gamma.h"
 #include "tilting.h"
 #include "moments.h"

@@ -4,6 +4,7 @@
 
 #include "arithmetic.h"
 #include "formulas.h"
+#include "widening.h"
 
 #define LANES 16 /* rows at a time */
 #define MOST 256 /* numbers in a row */

@@ -7,7 +7,7 @@
 
 struct NAMED(tile) {
     double a[MOST * LANES], b[MOST * LANES]; /* the inputs, transposed */
-    double q[MOST * LANES], p[MOST * LANES], y[MOST * LANES];
+    double q[MOST * LANES], p[MOST * LANES], y[MOST * LANES], z[MOST * LANES];
     int fine[LANES];
 };
 
@@ -174,40 +174,82 @@ TARGET static void NAMED(shares)(struct NAMED(tile) *t, long n, double *restrict
     EACH t->y[k + l] -= lost[l] * t->q[k + l];
 }
 
+/* Row l: where the largest concentration of q is, the sums of all others, and whether it dwarfs them. */
+struct NAMED(rest) {
+    long top;
+    double a1, b1, a2, b2, db;
+    int narrow, both, spread;
+};
+
+INLINE struct NAMED(rest) NAMED(rest_of)(const struct NAMED(tile) *t, long n, int l) {
+    struct NAMED(rest) r = {l, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0};
+    for (long k = l; k < n * LANES; k += LANES) r.top = t->a[k] > t->a[r.top] ? k : r.top;
+    for (long k = l; k < n * LANES; k += LANES) {
+        r.b1 += k == r.top ? 0.0 : t->a[k];
+        r.b2 += k == r.top ? 0.0 : t->b[k];
+        r.db += k == r.top ? 0.0 : t->b[k] - t->a[k];
+    }
+    r.a1 = t->a[r.top];
+    r.a2 = t->b[r.top];
+    r.narrow = narrow(r.a1, r.b1);
+    r.both = both_narrow(r.a1, r.b1, r.a2, r.b2);
+    r.spread = spread_out(r.a1, r.b1, r.a2, r.b2);
+    return r;
+}
+
 TARGET static void NAMED(dirichlet_value)(struct NAMED(tile) *t, long n, double *restrict value) {
-    double total_a[LANES], total_b[LANES], drift[LANES];
+    double total_a[LANES], total_b[LANES], drift[LANES], top[LANES];
     NAMED(shares)(t, n, total_a, total_b, drift);
-    double top[LANES], top_a[LANES], top_b[LANES];
-    EACH_LANE value[l] = top[l] = top_a[l] = top_b[l] = 0.0;
+    EACH_LANE value[l] = top[l] = 0.0;
     EACH {
         int fine;
         double a = t->a[k + l], b = t->b[k + l];
-        int above = a * b > top[l];
-        top[l] = above ? a * b : top[l];
-        top_a[l] = above ? a : top_a[l];
-        top_b[l] = above ? b : top_b[l];
+        top[l] = a > top[l] ? a : top[l];
         value[l] += b * remainder_of(t->y[k + l], t->q[k + l]) + bregman(a, b, b - a, &fine);
     }
     EACH_LANE {
         int fine;
         value[l] -= bregman(total_a[l], total_b[l], drift[l], &fine);
-        t->fine[l] &= !dominated(top_a[l], total_a[l] - top_a[l], top_b[l], total_b[l] - top_b[l]);
+    }
+    EACH_LANE {
+        if (!narrow(top[l], 0.5 * (total_a[l] - top[l]))) continue; /* half: the difference may have lost its digits */
+        struct NAMED(rest) r = NAMED(rest_of)(t, n, l);
+        if (!(r.both | r.spread)) continue;
+        value[l] = -widening(r.a1, r.b1, r.a2, r.b2, r.db);
+        for (long k = l; k < n * LANES; k += LANES) {
+            int fine;
+            double a = t->a[k], b = t->b[k];
+            value[l] += b * remainder_of(t->y[k], t->q[k]) + (k == r.top ? 0.0 : bregman(a, b, b - a, &fine));
+        }
     }
 }
 
 TARGET static void NAMED(dirichlet_slopes)(struct NAMED(tile) *t, long n) {
-    double total_a[LANES], total_b[LANES], drift[LANES], common_a[LANES], common_b[LANES];
+    double total_a[LANES], total_b[LANES], drift[LANES], common_a[LANES], common_b[LANES], top[LANES];
     NAMED(shares)(t, n, total_a, total_b, drift);
     EACH_LANE {
         int fine;
-        common_a[l] = drift[l] * curvature(total_a[l], &fine);
+        top[l] = 0.0;
+        common_a[l] = curvature(total_a[l], &fine);
         common_b[l] = slope_difference(total_a[l], total_b[l], drift[l], &fine);
     }
     EACH {
         int fine;
         double a = t->a[k + l], b = t->b[k + l], d = b - a, e = t->y[k + l];
-        t->a[k + l] = e * b / a - d * curvature(a, &fine) + common_a[l];
-        t->b[k + l] = slope_difference(a, b, d, &fine) - common_b[l] - log_of(e, t->q[k + l]);
+        top[l] = a > top[l] ? a : top[l];
+        t->p[k + l] = slope_difference(a, b, d, &fine) - common_b[l] - log_of(e, t->q[k + l]);
+        t->z[k + l] = e * b / a - d * curvature(a, &fine) + drift[l] * common_a[l];
+    }
+    EACH_LANE {
+        if (!narrow(top[l], 0.5 * (total_a[l] - top[l]))) continue;
+        struct NAMED(rest) r = NAMED(rest_of)(t, n, l);
+        if (!r.narrow) continue;
+        t->z[r.top] = t->y[r.top] * r.a2 / r.a1 + (r.db * common_a[l] + (r.a2 - r.a1) * curvature_rise(r.a1, total_a[l], r.b1));
+        if (r.both) t->p[r.top] = -widening_slope(r.a1, r.b1, r.a2, r.b2, r.db) - log_of(t->y[r.top], t->q[r.top]);
+    }
+    EACH {
+        t->a[k + l] = t->z[k + l];
+        t->b[k + l] = t->p[k + l];
     }
 }
 
