@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Size, Tensor
-from torch.distributions import Distribution, MixtureSameFamily
+from torch.distributions import Distribution, ExponentialFamily, MixtureSameFamily
 
 from elbo._errors import Error, InputTypeError, InputValueError
 from elbo.divergences._diagnosis import attempt, blame, wrong_kinds
@@ -13,6 +13,7 @@ from elbo.divergences._elementwise import transformed
 
 Divergence = Callable[..., Tensor]
 TEXTBOOK = "any textbook: −H(q) − E_q log p"  # a source
+WIDE = (Distribution, ExponentialFamily)  # a pair of these says nothing of the law at hand
 
 
 @dataclass(frozen=True)
@@ -134,16 +135,18 @@ def find(type_q: type, type_p: type) -> Pair:
             if found is not None:
                 _FOUND[type_q, type_p] = found
                 return found
-    raise _unregistered(type_q, type_p)
+    raise unregistered(type_q, type_p)
 
 
-def _unregistered(type_q: type, type_p: type) -> Error:
+def unregistered(type_q: type, type_p: type) -> Error:
+    """That there is no formula for these types: which pairs with one of them have one, and what else to write."""
+
     def names(pairs: list[Pair]) -> str:
         return ", ".join(f"{pair.q.__name__} ‖ {pair.p.__name__}" for pair in pairs) or "none"
 
     q, p = type_q.__name__, type_p.__name__
-    same_q = [pair for pair in kl_pairs() if issubclass(type_q, pair.q) and pair.q is not Distribution]
-    same_p = [pair for pair in kl_pairs() if issubclass(type_p, pair.p) and pair.p is not Distribution]
+    same_q = [pair for pair in kl_pairs() if issubclass(type_q, pair.q) and pair.q not in WIDE]
+    same_p = [pair for pair in kl_pairs() if issubclass(type_p, pair.p) and pair.p not in WIDE]
     mixtures = (
         "elbo.divergences.mixture_kl_bounds(q, p) for mixtures of Gaussians (numbers between which KL lies), "
         if issubclass(type_q, MixtureSameFamily) or issubclass(type_p, MixtureSameFamily)

@@ -8,7 +8,7 @@ import torch.distributions as D
 from mpmath import mp, mpf
 
 from elbo.divergences import kl
-from elbo.divergences._registry import find
+from elbo.divergences._registry import UnregisteredPairError, find
 from elbo.divergences.infinite import PAIRS
 
 F64 = torch.float64
@@ -157,26 +157,52 @@ def test_transformed_laws_sum_over_the_event_and_not_over_the_batch():
            D.TransformedDistribution(D.Normal(0.0, 1.0), [D.transforms.SigmoidTransform()]))  # fmt: skip
 
 
+class Rate(D.ExponentialFamily):
+    """An exponential law as a user writes a family of his own."""
+
+    arg_constraints = {"rate": D.constraints.positive}  # noqa: RUF012
+
+    def __init__(self, rate):
+        self.rate = rate
+        super().__init__(rate.shape, validate_args=False)
+
+    @property
+    def _natural_params(self):
+        return (-self.rate,)
+
+    def _log_normalizer(self, eta):
+        return -torch.log(-eta)
+
+
 def test_a_users_exponential_family_uses_its_normaliser():
-    class Rate(D.ExponentialFamily):
-        arg_constraints = {"rate": D.constraints.positive}  # noqa: RUF012
-
-        def __init__(self, rate):
-            self.rate = rate
-            super().__init__(rate.shape, validate_args=False)
-
-        @property
-        def _natural_params(self):
-            return (-self.rate,)
-
-        def _log_normalizer(self, eta):
-            return -torch.log(-eta)
-
     rates = torch.tensor([0.5, 2.0], dtype=F64, requires_grad=True)
     value = kl(Rate(rates), Rate(torch.ones(2, dtype=F64)))
     want = kl(D.Exponential(rates), D.Exponential(torch.ones(2, dtype=F64)))
     torch.testing.assert_close(value, want)
     torch.testing.assert_close(*(torch.autograd.grad(v.sum(), rates)[0] for v in (value, want)))
+    plain = rates.detach()
+    assert not kl(Rate(plain), Rate(1.0 + 0 * plain)).requires_grad
+    mapped = torch.func.vmap(lambda rate: kl(Rate(rate), Rate(torch.ones_like(rate))))(plain)
+    torch.testing.assert_close(mapped, want.detach())
+    with pytest.raises(UnregisteredPairError, match=r"Poisson ‖ Binomial.*Gumbel ‖ Normal.*@elbo.register"):
+        kl(D.Poisson(plain), D.Normal(plain, 1.0 + 0 * plain))
+
+
+def test_exponential_families_of_matrices_sum_each_parameter_over_its_own_dimensions():
+    """Wishart laws have a matrix and a number for natural parameters."""
+    first, second = torch.tensor([[2.0, 0.3], [0.3, 1.0]], dtype=F64), torch.eye(2, dtype=F64)
+    n, m = torch.tensor([3.0, 4.5, 6.0], dtype=F64), torch.tensor(4.0, dtype=F64)
+
+    def closed(n, v, m, w):
+        half = torch.tensor([0.0, 0.5], dtype=F64)
+        slope = torch.digamma(n[..., None] / 2 - half).sum(-1)
+        logs = torch.logdet(w) - torch.logdet(v)
+        trace = torch.linalg.solve(w, v).diagonal().sum()
+        return (m * logs + n * (trace - 2) + (n - m) * slope) / 2 + torch.mvlgamma(m / 2, 2) - torch.mvlgamma(n / 2, 2)
+
+    several, one = D.Wishart(n, first), D.Wishart(m, second)
+    torch.testing.assert_close(kl(several, one), closed(n, first, m, second), rtol=1e-12, atol=0)
+    torch.testing.assert_close(kl(one, several), closed(m, second, n, first), rtol=1e-12, atol=0)
 
 
 SMOOTH = {
