@@ -112,7 +112,7 @@ def _offered(target: str | Divergence) -> set[tuple[str, str]] | None:
 
 
 # subclasses of TransformedDistribution that are offered through it
-THROUGH = {"LogNormal": "TransformedDistribution", "InverseGamma": "TransformedDistribution"}
+THROUGH = dict.fromkeys(("HalfCauchy", "InverseGamma", "LogNormal"), "TransformedDistribution")
 
 
 def _is_offered(q: str, p: str, offered: set[tuple[str, str]]) -> bool:

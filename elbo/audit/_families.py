@@ -150,6 +150,7 @@ FAMILIES: dict[str, Family] = {
         _simple("Gamma", concentration="positive", rate="positive"),
         _simple("Geometric", probs="unit"),
         _simple("Gumbel", loc="real", scale="positive"),
+        _simple("HalfCauchy", scale="positive"),
         _simple("HalfNormal", scale="positive"),
         Family("HypersphericalUniform", (), _uniform_on_sphere),
         Family("Independent", (Parameter("loc", "real", (3,)), Parameter("scale", "positive", (3,))), _independent),

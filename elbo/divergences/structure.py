@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch.distributions import ExponentialFamily, Independent, TransformedDistribution
+from torch.distributions import ExponentialFamily, HalfCauchy, Independent, TransformedDistribution
 
 from elbo._errors import InputTypeError
 from elbo.divergences._registry import UnregisteredPairError, kl, register, unregistered
@@ -18,7 +18,7 @@ def _sum_last(value: Any, dimensions: int) -> Any:
     Independent,
     formula="the sum of the coordinates' KL",
     conditions="the same number of reinterpreted dimensions, or base laws with the same event shape",
-    accuracy=8,
+    accuracy=float("inf"),
     note="that of the base laws: the terms are non-negative, so the sum loses nothing",
     source="the chain rule of KL for products",
 )
@@ -36,7 +36,7 @@ def _independent(q: Any, p: Any) -> Any:
     TransformedDistribution,
     formula="KL of the base laws, summed over the dimensions that the transform makes part of the event",
     conditions="equal transforms; each is a bijection",
-    accuracy=8,
+    accuracy=float("inf"),
     note="that of the base laws",
     source="KL is invariant under bijections",
 )
@@ -47,8 +47,27 @@ def _transformed(q: Any, p: Any) -> Any:
             "write elbo.divergences.kl_by_quadrature(q, p) for laws of up to three coordinates, or give the law a type "
             "of its own"
         )
+    folded = [transform for transform in q.transforms if not transform.bijective]
+    if folded:
+        raise UnregisteredPairError(
+            f"KL[{type(q).__name__} ‖ {type(p).__name__}]: the laws are transformed by {folded}, which maps several "
+            "numbers to one, expected bijections: KL of the base laws may exceed theirs; write "
+            f"elbo.divergences.kl_by_quadrature(q, p) for laws of up to three coordinates, or register a formula of "
+            f"your own: @elbo.register({type(q).__name__}, {type(p).__name__})"
+        )
     value = kl(q.base_dist, p.base_dist)
     return _sum_last(value, len(q.event_shape) - len(q.base_dist.event_shape))
+
+
+@register(
+    HalfCauchy,
+    HalfCauchy,
+    formula="log[(s₁ + s₂)² / (4 s₁ s₂)]",
+    accuracy=8,
+    source="as Cauchy ‖ Cauchy: |x| loses only the sign of x, which is as likely either way in both laws",
+)
+def _half_cauchy(q: HalfCauchy, p: HalfCauchy) -> Any:
+    return kl(q.base_dist, p.base_dist)
 
 
 @register(

@@ -7,7 +7,7 @@ import torch
 import torch.distributions as D
 from mpmath import mp, mpf
 
-from elbo.divergences import kl
+from elbo.divergences import kl, kl_by_quadrature
 from elbo.divergences._registry import UnregisteredPairError, find
 from elbo.divergences.infinite import PAIRS
 
@@ -172,6 +172,37 @@ class Rate(D.ExponentialFamily):
 
     def _log_normalizer(self, eta):
         return -torch.log(-eta)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda loc: D.TransformedDistribution(D.Normal(loc, 1.0), D.transforms.AbsTransform()),
+        lambda loc: D.TransformedDistribution(
+            D.Normal(loc, 1.0), [D.transforms.ExpTransform(), D.transforms.AbsTransform()]
+        ),
+        lambda loc: D.TransformedDistribution(
+            D.Normal(loc, 1.0), D.transforms.ComposeTransform([D.transforms.AbsTransform()])
+        ),
+        lambda loc: D.TransformedDistribution(D.Normal(loc * torch.ones(2), 1.0), D.transforms.SoftmaxTransform()),
+    ],
+)
+def test_transforms_that_are_no_bijections_are_refused(make):
+    """The laws of |x| for x ~ N(1, 1) and N(−1, 1) are equal, and KL of the base laws is 2."""
+    with pytest.raises(UnregisteredPairError, match=r"Transform\([^=]*expected bijections.*kl_by_quadrature"):
+        kl(make(torch.tensor(1.0)), make(torch.tensor(-1.0)))
+
+
+def test_half_cauchy_laws_are_as_far_apart_as_cauchy_laws():
+    s, t = torch.tensor([1.0, 3.0, 1e6], dtype=F64), torch.tensor([2.0, 3.0, 1e-6], dtype=F64)
+    zero = torch.zeros_like(s)
+    value = kl(D.HalfCauchy(s), D.HalfCauchy(t))
+    assert torch.equal(value, kl(D.Cauchy(zero, s), D.Cauchy(zero, t)))
+    found = kl_by_quadrature(D.HalfCauchy(s[0]), D.HalfCauchy(t[0]))
+    assert abs(found.value - value[0]) <= found.error_bound + 1e-15
+    assert not value[1]
+    with pytest.raises(UnregisteredPairError, match="kl_by_quadrature"):
+        kl(D.HalfCauchy(s), D.HalfNormal(t))
 
 
 def test_a_users_exponential_family_uses_its_normaliser():
