@@ -45,8 +45,7 @@ class PairReport:
         gradient: by dtype, the worst error of a gradient in eps of its largest component.
         worst_case: where the worst error is.
         nan, negative, infinite, finite, raised, gradients: the cases that show NaN, a value below 0, an infinity where
-        the
-            truth is finite, a finite value where it is infinite, an exception, a wrong or NaN gradient.
+            the truth is finite, a finite value where it is infinite, an exception, a wrong or NaN gradient.
         refused: parameters at the edge of the domain that it says it does not take; no fault.
         note: why the pair was not judged.
     """
