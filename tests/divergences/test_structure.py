@@ -338,3 +338,35 @@ def test_gaussian_vectors_have_all_derivatives(rng, batch):
         dual = torch.autograd.forward_ad.make_dual(leaves[0].detach(), torch.ones(*batch, 3, dtype=F64))
         tangent = torch.autograd.forward_ad.unpack_dual(f(dual, *[x.detach() for x in leaves[1:]])).tangent
     torch.testing.assert_close(tangent, slopes[0].sum(-1), rtol=1e-12, atol=1e-13)
+
+
+def vectors(count, device="cpu", dtype=F64, batch=()):
+    """A Gaussian vector in each way of writing one, all of them standard but for the low rank."""
+    zero, one = (f(*batch, count, dtype=dtype, device=device) for f in (torch.zeros, torch.ones))
+    square = torch.eye(count, dtype=dtype, device=device).expand(*batch, count, count)
+    ways = ("scale_tril", "covariance_matrix", "precision_matrix")
+    laws = [D.MultivariateNormal(zero, **{way: square}, validate_args=False) for way in ways]
+    laws.append(D.LowRankMultivariateNormal(zero, one.unsqueeze(-1).repeat_interleave(2, -1), one, validate_args=False))
+    return [*laws, D.Independent(D.Normal(zero, one, validate_args=False), 1, validate_args=False)]
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("batch", [(), (4,)])
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+def test_gaussian_vectors_have_shapes_without_values(dtype, batch, grad):
+    for q in vectors(3, "meta", dtype, batch):
+        for p in vectors(3, "meta", dtype, batch):
+            (q.base_dist if isinstance(q, D.Independent) else q).loc.requires_grad_(grad)
+            value = kl(q, p)
+            assert value.shape == batch
+            assert value.is_meta
+            assert value.dtype is dtype
+            if grad:
+                value.sum().backward()
+
+
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_gaussian_vectors_without_coordinates_are_equal(batch):
+    for q in vectors(0, batch=batch):
+        for p in vectors(0, batch=batch):
+            assert torch.equal(kl(q, p), torch.zeros(batch, dtype=F64))
