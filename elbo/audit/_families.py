@@ -180,11 +180,6 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def family_of(kind: type) -> str | None:
-    """The name of the family of a type, if it is one of those above."""
-    return kind.__name__ if kind.__name__ in FAMILIES else None
-
-
 def tensors(family: Family, cases: list[Values], dtype: torch.dtype) -> dict[str, Tensor]:
     """The parameters of many cases as one batch."""
     return {p.name: torch.tensor(np.stack([case[p.name] for case in cases]), dtype=dtype) for p in family.parameters}
