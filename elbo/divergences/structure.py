@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch.distributions import ExponentialFamily, HalfCauchy, Independent, TransformedDistribution
+from torch.distributions import ExponentialFamily, HalfCauchy, Independent, TransformedDistribution, constraints
 
 from elbo._errors import InputTypeError
 from elbo.divergences._registry import UnregisteredPairError, kl, register, unregistered
@@ -31,6 +31,16 @@ def _independent(q: Any, p: Any) -> Any:
     return _sum_last(kl(q.base_dist, p.base_dist), q.reinterpreted_batch_ndims)
 
 
+NARROW = (constraints.greater_than, constraints.greater_than_eq, constraints.interval, constraints.half_open_interval)
+
+
+def _one(constraint: Any) -> Any:
+    """What is asked of one coordinate."""
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    return constraint
+
+
 @register(
     TransformedDistribution,
     TransformedDistribution,
@@ -46,6 +56,12 @@ def _transformed(q: Any, p: Any) -> Any:
             f"q is transformed by {q.transforms} and p by {p.transforms}, expected equal transforms: "
             "write elbo.divergences.kl_by_quadrature(q, p) for laws of up to three coordinates, or give the law a type "
             "of its own"
+        )
+    domain = q.transforms[0].domain if q.transforms else None
+    if isinstance(_one(domain), NARROW) and _one(q.base_dist.support) is constraints.real:
+        raise InputTypeError(
+            f"q and p are transformed by {q.transforms}, which takes {domain}, and their base laws are on the whole "
+            "line: such a law has no density, expected base laws within the domain of the transform"
         )
     folded = [transform for transform in q.transforms if not transform.bijective]
     if folded:

@@ -7,6 +7,7 @@ import torch
 import torch.distributions as D
 from mpmath import mp, mpf
 
+from elbo._errors import InputTypeError
 from elbo.divergences import kl, kl_by_quadrature
 from elbo.divergences._registry import UnregisteredPairError, find
 from elbo.divergences.infinite import PAIRS
@@ -191,6 +192,25 @@ def test_transforms_that_are_no_bijections_are_refused(make):
     """The laws of |x| for x ~ N(1, 1) and N(−1, 1) are equal, and KL of the base laws is 2."""
     with pytest.raises(UnregisteredPairError, match=r"Transform\([^=]*expected bijections.*kl_by_quadrature"):
         kl(make(torch.tensor(1.0)), make(torch.tensor(-1.0)))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        D.transforms.PowerTransform(torch.tensor(2.0)),
+        D.transforms.ExpTransform().inv,
+        D.transforms.TanhTransform().inv,
+        D.transforms.SigmoidTransform().inv,
+    ],
+    ids=str,
+)
+def test_base_laws_beyond_the_domain_of_the_transform_are_refused(transform):
+    """A power is a bijection of positive numbers alone."""
+    laws = [D.TransformedDistribution(D.Normal(loc, torch.ones(2)), [transform]) for loc in (1.0, -1.0)]
+    with pytest.raises(InputTypeError, match="within the domain"):
+        kl(*laws)
+    inner = [D.TransformedDistribution(D.Beta(torch.tensor(a), 2.0), [transform]) for a in (1.0, 3.0)]
+    assert kl(*inner) == kl(*(law.base_dist for law in inner))
 
 
 def test_half_cauchy_laws_are_as_far_apart_as_cauchy_laws():
