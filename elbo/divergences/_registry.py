@@ -99,8 +99,7 @@ def register(
     _check_types(type_q, type_p)
 
     def decorate(function: Divergence) -> Divergence:
-        own = getattr(function, "__module__", "").startswith(OWN)
-        called = function if own else _looked_at(function, type_q, type_p)
+        called = function if _name(function).startswith(OWN) else _looked_at(function, type_q, type_p)
         hidden = _PAIRS.get((type_q, type_p))
         if hidden is not None and _name(hidden.function) != _name(function):  # not where a cell is run once more
             _REPLACED.setdefault((type_q, type_p), []).append(hidden)
@@ -136,7 +135,8 @@ def _looked_at(function: Divergence, type_q: type, type_p: type) -> Divergence:
 
 
 def _name(function: Divergence) -> str:
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
+    module, name = (getattr(function, key, None) for key in ("__module__", "__qualname__"))
+    return ".".join(filter(None, (module, name or repr(function))))  # no module where code is run from text
 
 
 def _check_types(type_q: object, type_p: object) -> None:

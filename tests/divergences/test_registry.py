@@ -95,6 +95,22 @@ def test_what_a_users_function_returns_is_looked_at(returned, error, message):
         unregister(Mine, Mine)
 
 
+def test_functions_without_a_module_or_a_name_can_be_registered():
+    class Callable:
+        def __call__(self, q, p):
+            return q.loc
+
+    without_module = eval("lambda q, p: q.loc", {})
+    without_module.__module__ = None
+    for function, name in ((Callable(), r"<test_registry.*Callable object"), (without_module, "<lambda>, returned")):
+        register(Mine, Mine)(function)
+        try:
+            with pytest.raises(InputValueError, match=name):
+                kl(Mine(torch.zeros(1), 1.0), Mine(torch.zeros(2), 1.0))
+        finally:
+            unregister(Mine, Mine)
+
+
 def test_unregistering_restores_what_was_replaced():
     q, p = D.Normal(0.0, 1.0), D.Normal(1.0, 1.0)
     before = kl_pairs()
