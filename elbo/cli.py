@@ -123,16 +123,18 @@ def audit(
     ] = "torch.distributions",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON; - prints it.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as one page, with plots.")] = None,
-    only: Annotated[str, typer.Option(metavar="PATTERN", help="Pairs such as 'Beta ‖ Gamma'.")] = "",
+    only: Annotated[str, typer.Option(metavar="PATTERN", help="Pairs such as 'Beta ‖ Gamma', in either case.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the totals.")] = False,
     times: Annotated[int, typer.Option(metavar="N", help="Try N times as many parameters.")] = 1,
     beside: Annotated[
-        str, typer.Option(metavar="TARGET", help="Print the worst errors beside those of another target.")
+        str,
+        typer.Option(metavar="TARGET", help="Print the worst errors beside those of another target."),
     ] = "",
 ) -> None:
     """Judge a registry of KL divergences against 60-digit values: near equality, far, and at the edges.
 
-    A function kl(q, p) of your own is imported and runs as code. Exit status 0 if every pair is right, 1 if one is not.
+    A function kl(q, p) of your own is imported and runs as code. Exit status 0 if every pair is right, 1 if one is not,
+    2 if none was judged or an argument is wrong.
     """
     from elbo.audit._command import audit_command
 

@@ -14,8 +14,8 @@ from typing import Any
 from elbo._errors import InputTypeError, InputValueError
 from elbo.audit._cases import known_pairs
 from elbo.audit._families import FAMILIES
-from elbo.audit._judge import TOLERANCE, Divergence, NotOffered, judge
-from elbo.audit._report import AuditReport, PairReport
+from elbo.audit._judge import Divergence, NotOffered, judge
+from elbo.audit._report import TOLERANCE, AuditReport, PairReport
 
 TORCH, OURS = "torch.distributions", "elbo"
 
@@ -34,7 +34,7 @@ def audit(
         target: ``"torch.distributions"``, ``"elbo"``, a function ``kl(q, p)`` of ``torch.distributions`` objects that
             returns one value for each element of the batch, or where one is: ``"package.module:function"``,
             ``"file.py:function"``.
-        only: a pattern for names like ``"Beta ‖ Gamma"``; plain text means "contains".
+        only: a pattern for names like ``"Beta ‖ Gamma"``, in letters of either case; plain text means "contains".
         times: how many times the usual number of parameters to try.
         progress: called with the name of each pair before it is judged.
 
@@ -45,7 +45,7 @@ def audit(
 
     Raises:
         InputTypeError: if the target is not callable.
-        InputValueError: if it cannot be found, or if ``times`` is not a positive number.
+        InputValueError: if it cannot be found or imported, or if ``times`` is not a positive number.
 
     Conditions: a pair is right if no relative error exceeds 32 eps of its dtype (for ``"elbo"``: the accuracy that the
     pair states, if it states one), besides log KL eps for values above 1e14 (an exponent that is rounded costs as
@@ -62,14 +62,14 @@ def audit(
     """
     if times < 1:
         raise InputValueError(f"times is {times}, expected a number from 1: the usual parameters are tried once")
-    divergence, stated = _resolve(target)
+    divergence, stated = resolve(target)
     started = time.perf_counter()
     offered = _offered(target)
     pairs: list[PairReport] = []
     interrupted = False
     try:
         for q, p in known_pairs():
-            if not _wanted(f"{q} ‖ {p}", only) or (offered is not None and not _is_offered(q, p, offered)):
+            if not _wanted(f"{q} ‖ {p}", only) or (offered is not None and not _listed(q, p, offered)):
                 continue
             if progress is not None:
                 progress(f"{q} ‖ {p}")
@@ -91,7 +91,7 @@ def audit(
 
 def _wanted(name: str, only: str) -> bool:
     pattern = only if any(c in only for c in "*?[") else f"*{only}*"
-    return fnmatchcase(name, pattern)
+    return fnmatchcase(name.lower(), pattern.lower())
 
 
 def _unknown(q: str, p: str) -> bool:
@@ -112,14 +112,14 @@ def _offered(target: str | Divergence) -> set[tuple[str, str]] | None:
 
 
 # subclasses of TransformedDistribution that are offered through it
-THROUGH = {"LogNormal": "TransformedDistribution", "InverseGamma": "TransformedDistribution"}
+THROUGH = dict.fromkeys(("HalfCauchy", "InverseGamma", "LogNormal"), "TransformedDistribution")
 
 
-def _is_offered(q: str, p: str, offered: set[tuple[str, str]]) -> bool:
+def _listed(q: str, p: str, offered: set[tuple[str, str]]) -> bool:
     return (q, p) in offered or (q == p and (THROUGH.get(q, q), THROUGH.get(p, p)) in offered)
 
 
-def _resolve(target: Any) -> tuple[Divergence, dict[tuple[str, str], float]]:
+def resolve(target: Any) -> tuple[Divergence, dict[tuple[str, str], float]]:
     """The function, and the accuracy that it states for a pair where it does."""
     if callable(target):
         return target, {}
@@ -137,6 +137,8 @@ def _resolve(target: Any) -> tuple[Divergence, dict[tuple[str, str], float]]:
         # a pair that states no accuracy is judged like anybody's
         stated = {(x.q.__name__, x.p.__name__): max(x.accuracy, 1.0) for x in kl_pairs() if x.accuracy < math.inf}
         return kl, stated
+    if target.endswith(".py"):
+        raise InputValueError(f"target is {target!r}, expected a function of that file: write '{target}:kl'")
     module_name, _, attribute = target.rpartition(":") if ":" in target else target.rpartition(".")
     if not module_name:
         raise InputValueError(
@@ -146,21 +148,26 @@ def _resolve(target: Any) -> tuple[Divergence, dict[tuple[str, str], float]]:
 
 
 def _module(name: str, target: str) -> Any:
+    path = Path(name)
+    if name.endswith(".py") and not path.is_file():
+        raise InputValueError(f"target is {target!r}: there is no file {name!r}")
     try:
         if name.endswith(".py"):
-            path = Path(name)
             spec = importlib.util.spec_from_file_location(path.stem, path)
-            if spec is None or spec.loader is None or not path.is_file():
-                raise InputValueError(f"target is {target!r}: there is no file {name!r}")
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
         if "" not in sys.path and str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))
         return importlib.import_module(name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # whatever a stranger's file does
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        reason = f"{kind}{str(error).strip()}".partition("\n")[0]
         raise InputValueError(
-            f"target is {target!r}: importing {name!r} fails with {error}; write 'package.module:function'"
+            f"target is {target!r}: importing {name!r} fails with {reason}; expected 'package.module:function' or "
+            "'file.py:function', of what can be imported"
         ) from error
 
 

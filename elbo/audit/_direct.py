@@ -188,6 +188,7 @@ DIRECT: dict[tuple[str, str], Callable[..., Number]] = {
     ("NegativeBinomial", "NegativeBinomial"): negative_binomial,
     ("Poisson", "Poisson"): poisson,
     ("Cauchy", "Cauchy"): cauchy,
+    ("HalfCauchy", "HalfCauchy"): lambda s, t: cauchy(mp.mpf(0), s, mp.mpf(0), t),
     ("Dirichlet", "Dirichlet"): dirichlet,
     ("InverseGamma", "InverseGamma"): inverse_gamma,
     ("VonMises", "VonMises"): von_mises,

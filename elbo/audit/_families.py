@@ -150,6 +150,7 @@ FAMILIES: dict[str, Family] = {
         _simple("Gamma", concentration="positive", rate="positive"),
         _simple("Geometric", probs="unit"),
         _simple("Gumbel", loc="real", scale="positive"),
+        _simple("HalfCauchy", scale="positive"),
         _simple("HalfNormal", scale="positive"),
         Family("HypersphericalUniform", (), _uniform_on_sphere),
         Family("Independent", (Parameter("loc", "real", (3,)), Parameter("scale", "positive", (3,))), _independent),
@@ -177,11 +178,6 @@ FAMILIES: dict[str, Family] = {
         _simple("Weibull", scale="positive", concentration="positive"),
     )
 }
-
-
-def family_of(kind: type) -> str | None:
-    """The name of the family of a type, if it is one of those above."""
-    return kind.__name__ if kind.__name__ in FAMILIES else None
 
 
 def tensors(family: Family, cases: list[Values], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -13,13 +13,12 @@ from torch.distributions import Distribution
 
 from elbo.audit._cases import Case, arguments, cases, digits, reference, samples
 from elbo.audit._families import FAMILIES, Values, tensors
-from elbo.audit._report import Finding, PairReport
+from elbo.audit._report import TOLERANCE, Finding, PairReport
 
 Divergence = Callable[[Distribution, Distribution], Any]
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 EPS = {name: torch.finfo(dtype).eps for name, dtype in DTYPES.items()}
-TOLERANCE = 32.0  # eps; a closed form of a few operations without cancellation stays below
 HUGE = 1e14  # e^32: from there on the rounding of an exponent alone passes the tolerance
 GRADIENT_CASES = {"ordinary": 4, "extreme": 2}  # near ones are taken at two distances
 

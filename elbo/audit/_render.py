@@ -26,6 +26,7 @@ LEGEND = (
     f"{ERRORS}; lost: decimal digits lost near equality; {GRADIENTS}; NaN, < 0, ∞: cases with NaN, a negative value, "
     "an infinity where the truth is finite; finite: a finite value where the truth is infinite"
 )
+LEGEND_OF_BOTH = f"— has no such pair; {ERRORS}; {GRADIENTS}."
 INTRODUCTION = (
     "Each closed form was evaluated at ordinary, nearly equal, extreme and boundary parameters, and compared with "
     "mpmath at 120 digits on the same floating-point inputs."
@@ -69,11 +70,18 @@ def summary(report: AuditReport) -> str:
     """Counts on one line."""
     counts = ", ".join(f"{report.count(s)} {s}" for s in STATUSES if report.count(s))
     end = "; interrupted, the rest was not judged" if report.interrupted else ""
-    return f"{report.target}: {len(report.pairs)} pairs, {counts} ({report.seconds:.1f} s){end}"
+    many = "" if len(report.pairs) == 1 else "s"
+    return f"{report.target}: {len(report.pairs)} pair{many}, {counts} ({report.seconds:.1f} s){end}"
 
 
 def beside(report: AuditReport, other: AuditReport) -> str:
     """The worst errors of two targets, pair by pair, for the pairs that either has and that are not infinite."""
+    lines = _aligned(_both(report, other))
+    lines.append(f"\nA is {summary(report)}\nB is {summary(other)}\n{LEGEND_OF_BOTH}")
+    return "\n".join(lines)
+
+
+def _both(report: AuditReport, other: AuditReport) -> list[tuple[str, ...]]:
     ours, theirs = ({(pair.q, pair.p): pair for pair in side.pairs} for side in (report, other))
     columns = (("float64", "worst"), ("float32", "worst"), ("float64", "gradient"), ("float32", "gradient"))
     names = ("float64", "float32", "grad 64", "grad 32")
@@ -87,9 +95,7 @@ def beside(report: AuditReport, other: AuditReport) -> str:
                 for pair in both
             ]
             rows.append((f"{key[0]} ‖ {key[1]}", *cells, *("—" if pair is None else pair.status for pair in both)))
-    lines = _aligned(rows)
-    lines.append(f"\nA is {summary(report)}\nB is {summary(other)}\n— has no such pair; {ERRORS}; {GRADIENTS}.")
-    return "\n".join(lines)
+    return rows
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], left: int = 1) -> list[str]:
@@ -183,14 +189,39 @@ def _cells(values: Iterable[str], tag: str = "td") -> str:
     return "".join(f"<{tag}>{escape.escape(v)}</{tag}>" for v in values)
 
 
-def html(report: AuditReport) -> str:
-    """A self-contained page."""
+def html(report: AuditReport, other: AuditReport | None = None) -> str:
+    """A self-contained page, of one report or of two with a table of both."""
+    names = [escape.escape(side.target) for side in (report, other) if side is not None]
+    title = f"Audit of {' beside '.join(names)}"
+    parts = [
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><h1>{title}</h1>',
+        f"<p>{INTRODUCTION}</p>",
+    ]
+    if other is None:
+        parts += _whole(report)
+    else:
+        head, *rows = _both(report, other)
+        legend = f"A is {summary(report)}; B is {summary(other)}; {LEGEND_OF_BOTH}"
+        parts += [_table(head, [f"<tr>{_cells(row)}</tr>" for row in rows]), f"<p>{escape.escape(legend)}</p>"]
+        for name, side in zip(names, (report, other), strict=True):
+            parts += [f"<h2>{name}</h2>", *_whole(side)]
+    return "\n".join([*parts, "</body></html>"]) + "\n"
+
+
+def _table(head: Iterable[str], rows: Iterable[str]) -> str:
+    heading = f"<thead><tr>{_cells(head, 'th')}</tr></thead>"
+    return f'<div class="scroll"><table>{heading}<tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _whole(report: AuditReport) -> list[str]:
+    """What a page says of one report."""
     plain = infinite_pairs(report)
-    body = []
-    for pair in report.pairs:
-        if pair in plain or pair.status == "not judged":
-            continue
-        body.append(f'<tr class="{pair.status.split()[0]}">{_cells(row(pair))}</tr>')
+    rows = [
+        f'<tr class="{pair.status.split()[0]}">{_cells(row(pair))}</tr>'
+        for pair in report.pairs
+        if pair not in plain and pair.status != "not judged"
+    ]
     details = "".join(_details(pair) for pair in report.pairs)
     rest = "".join(
         f"<p>Not judged: {escape.escape(p.name)}: {escape.escape(p.note)}.</p>"
@@ -199,18 +230,13 @@ def html(report: AuditReport) -> str:
     )
     names = escape.escape(", ".join(p.name for p in plain))
     infinite = f"<p>Infinite by support, and found so: {names}.</p>" if plain else ""
-    title = f"Audit of {escape.escape(report.target)}"
-    head = f"<thead><tr>{_cells(COLUMNS, 'th')}</tr></thead>"
-    parts = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><h1>{title}</h1>',
-        f"<p>{escape.escape(summary(report))}</p><p>{INTRODUCTION}</p>",
+    return [
+        f"<p>{escape.escape(summary(report))}</p>",
         f"<figure>{plot(report)}<figcaption>{CAPTION}</figcaption></figure>",
-        f'<div class="scroll"><table>{head}<tbody>{"".join(body)}</tbody></table></div>',
+        _table(COLUMNS, rows),
         f"<p>{escape.escape(LEGEND)}.</p>{infinite}{rest}<h2>Where</h2>",
-        f"{details or '<p>Nothing to show.</p>'}</body></html>",
-    )
-    return "\n".join(parts) + "\n"
+        details or "<p>Nothing to show.</p>",
+    ]
 
 
 def _details(pair: PairReport) -> str:

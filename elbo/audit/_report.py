@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 STATUSES = ("right", "loses digits", "wrong", "not judged")
+TOLERANCE = 32.0  # eps; a closed form of a few operations without cancellation stays below
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,7 @@ class PairReport:
         gradient: by dtype, the worst error of a gradient in eps of its largest component.
         worst_case: where the worst error is.
         nan, negative, infinite, finite, raised, gradients: the cases that show NaN, a value below 0, an infinity where
-        the
-            truth is finite, a finite value where it is infinite, an exception, a wrong or NaN gradient.
+            the truth is finite, a finite value where it is infinite, an exception, a wrong or NaN gradient.
         refused: parameters at the edge of the domain that it says it does not take; no fault.
         note: why the pair was not judged.
     """
@@ -54,7 +54,7 @@ class PairReport:
     q: str
     p: str
     cases: int = 0
-    tolerance: float = 8.0
+    tolerance: float = TOLERANCE
     worst: dict[str, float] = field(default_factory=dict)
     ordinary: dict[str, float] = field(default_factory=dict)
     near: dict[str, float] = field(default_factory=dict)
@@ -136,8 +136,8 @@ class AuditReport:
     def __bool__(self) -> bool:
         return not self.interrupted and all(pair.status in ("right", "not judged") for pair in self.pairs)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data; infinities and NaN as strings, so that it is strict JSON."""
+    def to_dict(self, beside: "AuditReport | None" = None) -> dict[str, Any]:
+        """Plain data; infinities and NaN as strings, so that it is strict JSON. Another report stands in ``beside``."""
 
         def plain(value: Any) -> Any:
             if isinstance(value, dict):
@@ -151,19 +151,23 @@ class AuditReport:
         pairs = [{**plain(asdict(pair)), "status": pair.status} for pair in self.pairs]
         counts = {status: self.count(status) for status in STATUSES}
         whole = {"target": self.target, "seconds": round(self.seconds, 3), "interrupted": self.interrupted}
-        return {**whole, "counts": counts, "pairs": pairs}
+        found = {**whole, "counts": counts, "pairs": pairs}
+        return found if beside is None else {**found, "beside": beside.to_dict()}
 
-    def to_json(self) -> str:
+    def to_json(self, beside: "AuditReport | None" = None) -> str:
         """The same as text."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.to_dict(beside), indent=1, ensure_ascii=False, allow_nan=False)
 
     def __str__(self) -> str:
         from elbo.audit._render import text
 
         return text(self)
 
-    def to_html(self) -> str:
-        """A page that needs nothing else: the table, the findings and a plot of the error against the distance."""
+    def to_html(self, beside: "AuditReport | None" = None) -> str:
+        """A page that needs nothing else: the table, the findings and a plot of the error against the distance.
+
+        With another report, both are on the page, after a table of both.
+        """
         from elbo.audit._render import html
 
-        return html(self)
+        return html(self, beside)

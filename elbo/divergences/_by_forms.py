@@ -57,7 +57,7 @@ def largest(x: Tensor, dimensions: int) -> Any:
     return x.flatten(-dimensions).abs().amax(-1)
 
 
-def steady(slopes: Slopes, scales: dict[int, Tensor], terms: Sequence[Tensor], grown: Tensor | float = 1.0) -> Tensor:
+def steady(slopes: Slopes, scales: dict[int, Tensor], terms: Sequence[Tensor]) -> Tensor:
     """Whether the largest derivative keeps its share of the largest ``terms`` that any of them is a sum of.
 
     Those in ``scales`` are counted as changes for a relative change of the parameter, and so are their ``terms``.

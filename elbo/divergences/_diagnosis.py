@@ -121,7 +121,6 @@ def outside(name: str, value: Tensor, constraint: Any) -> Error | None:
     """That an element of a parameter does not meet its constraint, if so: that element, and the bound there."""
     if constraints.is_dependent(constraint):
         return None
-    event = constraint.event_dim
     while type(constraint).__name__ == "_IndependentConstraint":
         constraint = constraint.base_constraint
     try:
@@ -146,7 +145,7 @@ def outside(name: str, value: Tensor, constraint: Any) -> Error | None:
     if remedy is None:
         remedy = f"write torch.distributions.transform_to({constraint})(x) for any x"
     expected = f"{kind}({', '.join(bounds)})" if bounds else kind
-    return InputValueError(f"{name} holds {held}{_place(bad, event)}, expected {expected}: {remedy}")
+    return InputValueError(f"{name} holds {held}{_place(bad)}, expected {expected}: {remedy}")
 
 
 def _at(bound: Any, value: Tensor, index: tuple[int, ...]) -> Any:
@@ -156,7 +155,7 @@ def _at(bound: Any, value: Tensor, index: tuple[int, ...]) -> Any:
     return bound.expand(value.shape)[index].item() if bound.ndim <= value.ndim else bound.flatten()[0].item()
 
 
-def _place(bad: Tensor, event: int = 0) -> str:
+def _place(bad: Tensor) -> str:
     """Where the first of them is, if there is more than one place."""
     if bad.ndim == 0:
         return ""

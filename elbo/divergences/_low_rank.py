@@ -100,7 +100,11 @@ def _low_rank_slopes(diagonal: Tensor, variance: Tensor, factor: Tensor) -> tupl
     by_diagonal = torch.where(h < 0.5, excess / variance + h / diagonal, 1.0 / variance - (1.0 - h) / diagonal)
     solved = torch.cholesky_solve(v.mT, lower).mT
     # 1/Dᵢ times the rounding of 1 − hᵢ is felt only where no entry is nearly as large as 1/Dᵢ itself
-    if transformed() or bool((diagonal.reciprocal().amax(-1) > 16.0 * by_diagonal.abs().amax(-1)).any()):
+    if (
+        transformed()
+        or diagonal.is_meta
+        or bool((diagonal.reciprocal().amax(-1) > 16.0 * by_diagonal.abs().amax(-1)).any())
+    ):
         kept, solved = _without(v, h, solved)
         by_diagonal = torch.where(h < 0.5, by_diagonal, 1.0 / variance - kept / diagonal)
     wide = variance.unsqueeze(-1)

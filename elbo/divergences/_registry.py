@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
-from torch import Size, Tensor
-from torch.distributions import Distribution, MixtureSameFamily
+from torch import Size, Tensor, broadcast_shapes
+from torch.distributions import Distribution, ExponentialFamily, MixtureSameFamily
 
 from elbo._errors import Error, InputTypeError, InputValueError
 from elbo.divergences._diagnosis import attempt, blame, wrong_kinds
@@ -13,6 +14,8 @@ from elbo.divergences._elementwise import transformed
 
 Divergence = Callable[..., Tensor]
 TEXTBOOK = "any textbook: −H(q) − E_q log p"  # a source
+OWN = "elbo."  # modules whose functions are tested, and not looked at in each call
+WIDE = (Distribution, ExponentialFamily)  # a pair of these says nothing of the law at hand
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,11 @@ class Pair:
         q, p: the types of the two laws in KL[q ‖ p].
         formula: the closed form, as it is known; the code writes it so that it keeps its digits.
         conditions: where it holds, and where the value is infinite.
-        accuracy: the largest relative error against 60 digits, in ulps (units of the machine epsilon of the
-        dtype), that
-            the tests allow over the whole domain; ``inf`` where no bound holds.
+        accuracy: the largest relative error against 60 digits, in ulps (units of the machine epsilon of the dtype),
+            that the tests allow over the whole domain; ``inf`` where no bound holds.
         note: why the accuracy is not 8 or better, where it is not, and what was measured.
         source: where the formula comes from.
-        function: what computes it.
+        function: what computes it; a user's function with a look at what it returns.
         checked: whether ``function`` refuses NaN in the parameters itself.
     """
 
@@ -47,6 +49,7 @@ class Pair:
 
 
 _PAIRS: dict[tuple[type, type], Pair] = {}
+_REPLACED: dict[tuple[type, type], list[Pair]] = {}  # what registering hid, the latest last
 _FOUND: dict[tuple[type, type], Pair] = {}
 
 
@@ -74,7 +77,10 @@ def register(
         checked: whether the function raises an error for NaN in the parameters, so that its values need no look.
 
     Returns:
-        a decorator that returns the function unchanged. A pair that is already registered is replaced.
+        a decorator that returns the function unchanged. A pair that is already registered, be it one of elbo's own, is
+        replaced until :func:`unregister` is called for it (a function of the same name for good). What the function
+        returns has to be a tensor with one value for each element of the common batch shape of q and p: otherwise
+        ``elbo.kl`` raises an error that names it.
 
     Raises:
         InputTypeError: if one of the types is not a subclass of ``Distribution``.
@@ -90,23 +96,78 @@ def register(
         tensor(2.)
         >>> unregister(Shifted, Shifted)
     """
-    for name, kind in (("type_q", type_q), ("type_p", type_p)):
-        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
-            raise InputTypeError(
-                f"{name} is {kind!r}, expected a subclass of torch.distributions.Distribution: write the class itself"
-            )
+    _check_types(type_q, type_p)
 
     def decorate(function: Divergence) -> Divergence:
-        _PAIRS[type_q, type_p] = Pair(type_q, type_p, formula, conditions, accuracy, note, source, function, checked)
+        called = function if _name(function).startswith(OWN) else _looked_at(function, type_q, type_p)
+        hidden = _PAIRS.get((type_q, type_p))
+        if hidden is not None and _name(hidden.function) != _name(function):  # not where a cell is run once more
+            _REPLACED.setdefault((type_q, type_p), []).append(hidden)
+        _PAIRS[type_q, type_p] = Pair(type_q, type_p, formula, conditions, accuracy, note, source, called, checked)
         _FOUND.clear()
         return function
 
     return decorate
 
 
+def _looked_at(function: Divergence, type_q: type, type_p: type) -> Divergence:
+    """A stranger's function, with an error for what is not one value for each element of the batch."""
+    name = f"the function registered for KL[{type_q.__name__} ‖ {type_p.__name__}], {_name(function)}"
+
+    @wraps(function, updated=())  # an instance of a class has a state of its own
+    def call(q: Distribution, p: Distribution) -> Tensor:
+        value = function(q, p)
+        if not isinstance(value, Tensor):
+            raise InputTypeError(
+                f"{name}, returned {value!r}, expected a tensor with one value for each element of the batch: write "
+                "return torch.as_tensor(value)"
+            )
+        if value.shape != q.batch_shape or value.shape != p.batch_shape:
+            expected = broadcast_shapes(q.batch_shape, p.batch_shape)
+            if value.shape != expected:
+                raise InputValueError(
+                    f"{name}, returned shape {tuple(value.shape)}, expected {tuple(expected)}, one value for each "
+                    "element of the common batch shape: sum over the dimensions of the event, and over no others"
+                )
+        return value
+
+    return call
+
+
+def _name(function: Divergence) -> str:
+    module, name = (getattr(function, key, None) for key in ("__module__", "__qualname__"))
+    return ".".join(filter(None, (module, name or repr(function))))  # no module where code is run from text
+
+
+def _check_types(type_q: object, type_p: object) -> None:
+    for name, kind in (("type_q", type_q), ("type_p", type_p)):
+        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
+            raise InputTypeError(
+                f"{name} is {kind!r}, expected a subclass of torch.distributions.Distribution: write the class itself"
+            )
+
+
 def unregister(type_q: type[Distribution], type_p: type[Distribution]) -> None:
-    """Forget what was registered for exactly this pair of types."""
-    _PAIRS.pop((type_q, type_p), None)
+    """Forget what was registered last for exactly this pair of types; what it had replaced is there again.
+
+    Args:
+        type_q, type_p: the types as they were given to :func:`register`; bases and subclasses do not count.
+
+    Raises:
+        InputTypeError: if one of the types is not a subclass of ``Distribution``.
+        InputValueError: if nothing is registered for exactly these types.
+    """
+    _check_types(type_q, type_p)
+    if (type_q, type_p) not in _PAIRS:
+        raise InputValueError(
+            f"nothing is registered for exactly KL[{type_q.__name__} ‖ {type_p.__name__}]: "
+            "elbo.kl_pairs() lists what is"
+        )
+    replaced = _REPLACED.get((type_q, type_p))
+    if replaced:
+        _PAIRS[type_q, type_p] = replaced.pop()
+    else:
+        del _PAIRS[type_q, type_p]
     _FOUND.clear()
 
 
@@ -134,16 +195,18 @@ def find(type_q: type, type_p: type) -> Pair:
             if found is not None:
                 _FOUND[type_q, type_p] = found
                 return found
-    raise _unregistered(type_q, type_p)
+    raise unregistered(type_q, type_p)
 
 
-def _unregistered(type_q: type, type_p: type) -> Error:
+def unregistered(type_q: type, type_p: type) -> Error:
+    """That there is no formula for these types: which pairs with one of them have one, and what else to write."""
+
     def names(pairs: list[Pair]) -> str:
         return ", ".join(f"{pair.q.__name__} ‖ {pair.p.__name__}" for pair in pairs) or "none"
 
     q, p = type_q.__name__, type_p.__name__
-    same_q = [pair for pair in kl_pairs() if issubclass(type_q, pair.q) and pair.q is not Distribution]
-    same_p = [pair for pair in kl_pairs() if issubclass(type_p, pair.p) and pair.p is not Distribution]
+    same_q = [pair for pair in kl_pairs() if issubclass(type_q, pair.q) and pair.q not in WIDE]
+    same_p = [pair for pair in kl_pairs() if issubclass(type_p, pair.p) and pair.p not in WIDE]
     mixtures = (
         "elbo.divergences.mixture_kl_bounds(q, p) for mixtures of Gaussians (numbers between which KL lies), "
         if issubclass(type_q, MixtureSameFamily) or issubclass(type_p, MixtureSameFamily)
@@ -207,8 +270,7 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
 
     Returns:
         one value for each element of the common batch shape: never negative, zero if the laws are equal, ``inf``
-        where q has
-        mass that p lacks. Differentiable to any order in the parameters of both.
+        where q has mass that p lacks. Differentiable to any order in the parameters of both.
 
     Raises:
         InputTypeError: for things that are not distributions, for mixed dtypes or devices, for integer parameters.

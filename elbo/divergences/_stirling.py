@@ -22,7 +22,7 @@ from torch import Tensor
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
-from elbo.divergences._kernels import ARTANH, ARTANH_WIDE, NEAR, WIDE, itakura_saito_of
+from elbo.divergences._kernels import ARTANH_WIDE, WIDE, itakura_saito_of
 
 SHIFT = 4
 # M(z) = μ(a)/x, x = 1/a, z = x²: a Chebyshev fit at 60 digits for a ≥ 3.7, where it is off by less than 2e-20
@@ -148,25 +148,3 @@ def _log_gamma(a: Array) -> Array:
 # torch's own derivative of ψ is good to ten digits only
 digamma = elementwise(_digamma, lambda a, needs: (curvature(a) + 1.0 / a,), "digamma", double=True, compiled="digamma")
 log_gamma = elementwise(_log_gamma, lambda a, needs: (digamma(a),), "log_gamma", double=True, compiled="log_gamma")
-
-
-def _remainder(a: Array) -> Array:
-    """μ(a) = log Γ(a) − (a − ½) log a + a − ½ log 2π > 0."""
-    lift = xp.where(a >= SHIFT, 0.0 * a, SHIFT + 0.0 * a)
-    x = 1.0 / (a + lift)
-    tail = x * xp.polynomial(x * x, STIRLING)
-    k = a + _steps(a)
-    s = 1.0 / (2.0 * k + 1.0)
-    square = s * s
-    series = square * -0.5 * xp.polynomial(square, ARTANH[0])  # artanh(s)/s − 1
-    terms = xp.where(square <= NEAR, series, (k + 0.5) * xp.log1p(1.0 / k) - 1.0).sum(0)
-    return tail + xp.where(a >= SHIFT, 0.0 * a, terms)
-
-
-def _remainder_slopes(a: Array, needs: Sequence[bool]) -> tuple[Array]:
-    one = 1.0 + 0.0 * a
-    # μ' = S' + 1/(2a), and S'(1) = −γ; ψ(a) − log a from the difference to 1
-    return (slope_difference(one, a, a - 1.0) - 0.5772156649015329 + 0.5 / a,)
-
-
-stirling_remainder = elementwise(_remainder, _remainder_slopes, "stirling_remainder", double=True, width=4)

@@ -9,17 +9,20 @@ KL; the difference of the two left sides is the variational approximation of Her
 sides their product approximation, and neither of these is a bound.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
-from elbo._errors import InputTypeError
-from elbo.divergences._registry import kl
+from elbo._errors import Error, InputTypeError
+from elbo.divergences._diagnosis import blame, shape_error
+from elbo.divergences._domain import holds_nan
+from elbo.divergences._elementwise import transformed
+from elbo.divergences._registry import _check_kinds, kl
 
 HALF_LOG_2PI = 0.9189385332046727
-SOURCE = "Hershey and Olsen 2007; Durrieu, Thiran and Kelly 2012"
 
 
 class MixtureBounds(NamedTuple):
@@ -60,27 +63,43 @@ def _log_overlap(f: Distribution, g: Distribution) -> Any:
     raise InputTypeError(f"{type(f).__name__} and {type(g).__name__} components, expected the same type in q and p")
 
 
-def _terms(q: Any, p: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _weights(law: Any) -> tuple[Tensor, Tensor]:
+    """The weights and their logarithms, −∞ for a weight of 0, which torch's logits of probabilities are not."""
+    weights, logits = law.mixture_distribution.probs, law.mixture_distribution.logits
+    return weights, torch.where(weights == 0.0, -math.inf, logits)
+
+
+def _terms(q: Any, p: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The two left sides without the entropies, the two right sides, and Σ πₐ H(fₐ)."""
     for name, law in (("q", q), ("p", p)):
         if not isinstance(law, MixtureSameFamily):
             raise InputTypeError(f"{name} is a {type(law).__name__}, expected a MixtureSameFamily")
+    _check_kinds(q, p)
+    wrong = shape_error(q, p)
+    if wrong is not None:
+        raise wrong
     f, g = q.component_distribution, p.component_distribution
-    log_pi, log_omega = q.mixture_distribution.logits, p.mixture_distribution.logits  # normalised by torch
     rows, own, other = _expand(f, -1), _expand(f, -2), _expand(g, -2)
-    weights = torch.exp(log_pi)
+    weights, log_pi = _weights(q)
+    _, log_omega = _weights(p)
 
     def mean(values: Tensor) -> Tensor:
+        # a component of weight 0 counts for nothing, also where it is infinitely far from every other
+        lost = (weights == 0.0) & (values.amax(-1) == -math.inf)
+        values = torch.where(lost.unsqueeze(-1), 0.0, values)
         return (weights * torch.logsumexp(values, -1)).sum(-1)
 
     log_pi, log_omega = log_pi.unsqueeze(-2), log_omega.unsqueeze(-2)
-    return (
+    terms = (
         mean(log_pi - kl(rows, own)),
         mean(log_omega - kl(rows, other)),
         mean(log_pi + _log_overlap(rows, own)),
         mean(log_omega + _log_overlap(rows, other)),
         (weights * f.entropy()).sum(-1),
-        weights,
     )
+    if not transformed() and any(holds_nan(term) for term in terms):
+        raise blame(q, p) or Error("the bounds of a mixture gave NaN for parameters in their domain: please report it")
+    return terms
 
 
 def mixture_kl_variational(q: MixtureSameFamily, p: MixtureSameFamily) -> Tensor:
@@ -95,7 +114,10 @@ def mixture_kl_variational(q: MixtureSameFamily, p: MixtureSameFamily) -> Tensor
         one value for each element of the batch shape; exact for one component each, zero for equal mixtures.
 
     Raises:
-        InputTypeError: for other laws.
+        InputTypeError: for other laws, for components of two types, for mixed dtypes or devices of weights and
+            components.
+        InputValueError: for event or batch shapes that do not fit, and for weights or parameters that are NaN or
+            outside their domain; it names them.
 
     Conditions: the error has no sign and no bound; ``mixture_kl_bounds`` gives numbers that enclose the truth.
 
@@ -109,7 +131,7 @@ def mixture_kl_variational(q: MixtureSameFamily, p: MixtureSameFamily) -> Tensor
         >>> mixture_kl_variational(q, p)
         tensor(0.5000)
     """
-    own, other, *_ = _terms(q, p)
+    own, other, _, _, _ = _terms(q, p)
     return own - other
 
 
@@ -125,7 +147,10 @@ def mixture_kl_product(q: MixtureSameFamily, p: MixtureSameFamily) -> Tensor:
         one value for each element of the batch shape; zero for equal mixtures, and *not* exact for one component each.
 
     Raises:
-        InputTypeError: for other laws.
+        InputTypeError: for other laws, for components of two types, for mixed dtypes or devices of weights and
+            components.
+        InputValueError: for event or batch shapes that do not fit, and for weights or parameters that are NaN or
+            outside their domain; it names them.
 
     Conditions: the error has no sign and no bound; ``mixture_kl_bounds`` gives numbers that enclose the truth.
 
@@ -138,7 +163,7 @@ def mixture_kl_product(q: MixtureSameFamily, p: MixtureSameFamily) -> Tensor:
         >>> mixture_kl_product(q, q)
         tensor(0.)
     """
-    _, _, own, other, *_ = _terms(q, p)
+    _, _, own, other, _ = _terms(q, p)
     return own - other
 
 
@@ -155,7 +180,10 @@ def mixture_kl_bounds(q: MixtureSameFamily, p: MixtureSameFamily) -> MixtureBoun
         ``lower`` (at least 0) and ``upper``, one value each for each element of the batch shape.
 
     Raises:
-        InputTypeError: for other laws.
+        InputTypeError: for other laws, for components of two types, for mixed dtypes or devices of weights and
+            components.
+        InputValueError: for event or batch shapes that do not fit, and for weights or parameters that are NaN or
+            outside their domain; it names them.
 
     Conditions: none. With equal numbers of components the upper bound is at most KL of weights and components taken
     in order.
@@ -172,12 +200,13 @@ def mixture_kl_bounds(q: MixtureSameFamily, p: MixtureSameFamily) -> MixtureBoun
         >>> bool(lower <= 0.5 <= upper)
         True
     """
-    own_low, other_low, own_high, other_high, entropy, _ = _terms(q, p)
+    own_low, other_low, own_high, other_high, entropy = _terms(q, p)
     lower = ((own_low - entropy) - other_high).clamp(min=0.0)
     upper = own_high - (other_low - entropy)
     if q.mixture_distribution.logits.shape[-1] == p.mixture_distribution.logits.shape[-1]:
         weights = q.mixture_distribution.probs
         parts = kl(q.component_distribution, p.component_distribution)
+        parts = torch.where((weights == 0.0) & (parts == math.inf), 0.0, parts)
         ordered = kl(q.mixture_distribution, p.mixture_distribution) + (weights * parts).sum(-1)
         upper = torch.minimum(upper, ordered)
     return MixtureBounds(lower, upper)

@@ -155,8 +155,10 @@ def _own_spread(law: Any) -> Tensor:
 
 def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
     """KL between any two of MultivariateNormal, LowRankMultivariateNormal and Independent(Normal, 1)."""
+    if not q._event_shape[0]:
+        return (_mean(q) - _mean(p)).sum(-1)  # of no coordinates
+    traced = transformed() or forward_ad._current_level >= 0 or _mean(q).is_meta  # no value to choose a form by
     if isinstance(q, LowRankMultivariateNormal) or isinstance(p, LowRankMultivariateNormal):
-        traced = transformed() or forward_ad._current_level >= 0
         if not transformed() and any(map(holds_negative, map(_own_spread, (q, p)))):  # whose squares are what is used
             raise blame(q, p) or InputValueError("a diagonal of q or p is negative")
         if not traced and not isinstance(p, Independent):
@@ -174,7 +176,7 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
     l1, l2, gap, (c1, c2) = _factor(q), _factor(p), _mean(q) - _mean(p), _known_covariances(q, p)
     if not transformed() and holds_negative(l2.diagonal(dim1=-2, dim2=-1)):
         raise blame(q, p) or InputValueError("the Cholesky factor of p has a negative diagonal")
-    if transformed() or forward_ad._current_level >= 0:
+    if traced:
         if isinstance(p, LowRankMultivariateNormal):
             square = low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
         else:

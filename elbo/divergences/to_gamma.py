@@ -165,7 +165,7 @@ def _between(a: Array, nu: Array, n: Array) -> Array:
     return bregman(alpha, a, d) + n / nu * n * quotient(LEAST, w)
 
 
-def _steep(a: Array, nu: Array, n: Array) -> Array:
+def _steep(a: Array, nu: Array) -> Array:
     rise = 2.0 * quotient(RISE, nu)
     t = a * rise * nu * nu
     log = xp.where(t > 1e-290, xp.log(t), xp.log(a) + xp.log(rise) + 2.0 * xp.log(nu))  # t may underflow
@@ -182,7 +182,7 @@ def _flat(a: Array, nu: Array, n: Array) -> Array:
 def _weibull(k: Array, length: Array, a: Array, b: Array) -> Array:
     nu, n, r = _parts(k, length, a, b)
     rest = _between(a, nu, n)
-    rest = xp.replaced(rest, k > STEEP, _steep, a, nu, n)
+    rest = xp.replaced(rest, k > STEEP, _steep, a, nu)
     return _scaled_phi(a, *r) + xp.replaced(rest, k < FLAT, _flat, a, nu, n)
 
 

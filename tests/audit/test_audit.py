@@ -15,6 +15,7 @@ import elbo.audit._audit
 from elbo._errors import InputTypeError, InputValueError
 from elbo.audit import AuditReport, _page, audit
 from elbo.audit._command import audit_command
+from elbo.audit._report import TOLERANCE, PairReport
 
 
 @pytest.fixture(scope="module")
@@ -151,11 +152,82 @@ def test_reports_are_strict_json_and_a_page_that_needs_nothing_else(tmp_path, ca
 
 def test_command_says_what_is_the_matter(capsys):
     assert audit_command(only="Gumbel ‖ Normal", quiet=True) == 0
-    assert "1 right" in capsys.readouterr().out
+    assert ": 1 pair, 1 right (" in capsys.readouterr().out
     assert audit_command(only="no such pair") == 2
     assert "no pair" in capsys.readouterr().err
     assert audit_command("torch.distributions:no_such") == 2
     assert "kl_divergence" in capsys.readouterr().err
+
+
+def test_two_targets_are_in_every_report(tmp_path, capsys):
+    out, page = tmp_path / "a.json", tmp_path / "a.html"
+    both = {"only": "Poisson ‖ Poisson", "json": out, "html": page}
+    assert audit_command("elbo", beside="torch.distributions", quiet=True, **both) == 0  # the status is of the first
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("elbo: 1 pair, 1 right")
+    assert second.startswith("torch.distributions: 1 pair, 1 wrong")
+    content = json.loads(out.read_text())
+    assert (content["target"], content["beside"]["target"]) == ("elbo", "torch.distributions")
+    assert [side["pairs"][0]["status"] for side in (content, content["beside"])] == ["right", "wrong"]
+    text = page.read_text()
+    assert text.count("<svg") == 2
+    assert text.index("verdict A") < text.index("<h2>elbo</h2>") < text.index("<h2>torch.distributions</h2>")
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_audit(tmp_path, capsys, monkeypatch):
+    def never(*_, **__):
+        pytest.fail("audited")
+
+    monkeypatch.setattr("elbo.audit.audit", never)
+    for path, reason in ((tmp_path, "it is a folder"), (tmp_path / "no" / "a", "there is no folder")):
+        for name in ("json", "html"):
+            assert audit_command(**{name: path}) == 2
+            assert re.fullmatch(f"'.*' cannot be written: {reason}.*\n", capsys.readouterr().err)
+    assert audit_command(beside="no.such:kl") == 2
+
+
+def test_the_status_says_when_nothing_was_judged(capsys, monkeypatch):
+    assert audit_command("elbo", only="HypersphericalUniform ‖ Hyper", quiet=True) == 2
+    assert "no pair of 'elbo' was judged" in capsys.readouterr().err
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("elbo.audit._command._progress", interrupt)
+    assert audit_command() == 130
+    assert "interrupted before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("1 / 0", "fails with ZeroDivisionError: division by zero;"),
+        ("def f(:", "fails with SyntaxError: "),
+        ("import sys; sys.exit(3)", "fails with SystemExit: 3;"),
+        ("import no_such_module", "fails with No module named 'no_such_module';"),
+        ("raise ValueError('two\\nlines')", "fails with ValueError: two;"),
+    ],
+)
+def test_a_file_that_fails_is_reported_in_one_line(tmp_path, capsys, text, reason):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    assert audit_command(f"{path}:kl") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
+
+
+def test_a_file_without_a_function_is_told_how_to_name_one():
+    with pytest.raises(InputValueError, match=r"write 'my_file.py:kl'"):
+        audit("my_file.py")
+
+
+def test_names_of_pairs_are_taken_in_either_case():
+    assert [pair.name for pair in audit(only="gumbel ‖ normal").pairs] == ["Gumbel ‖ Normal"]
+    assert [pair.name for pair in audit(only="GUMBEL ‖ nor*").pairs] == ["Gumbel ‖ Normal"]
+
+
+def test_right_means_the_same_without_a_stated_accuracy():
+    assert PairReport("Normal", "Normal").tolerance == TOLERANCE == 32
 
 
 def test_audit_says_the_same_every_time():

@@ -1,7 +1,5 @@
 """Pairs of different families: what rounding does to them, measured in float32 against the same formula in float64."""
 
-import math
-
 import pytest
 import torch
 import torch.distributions as D
@@ -48,4 +46,5 @@ def test_rounding_stays_within_the_claimed_accuracy(pair, rng):
         assert (single >= 0).all()
         finite = torch.isfinite(double) & (double < 1e30)
         error = ((single.double() - double).abs() / double / torch.finfo(torch.float32).eps)[finite]
-        assert error.max().item() <= (1e5 if math.isinf(pair.accuracy) else pair.accuracy)
+        # most compute float32 in float64, and are off by 1.2 at most; Normal ‖ Laplace does not, and is by 5
+        assert error.max().item() <= min(pair.accuracy, 8)

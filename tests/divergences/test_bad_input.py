@@ -11,7 +11,16 @@ from elbo._errors import Error, InputTypeError, InputValueError
 from elbo.audit._cases import samples
 from elbo.audit._families import FAMILIES
 from elbo.distributions import HypersphericalUniform, PowerSpherical, VonMisesFisher
-from elbo.divergences import UnregisteredPairError, _domain, kl, kl_pairs, mixture_kl_bounds, renyi
+from elbo.divergences import (
+    UnregisteredPairError,
+    _domain,
+    kl,
+    kl_pairs,
+    mixture_kl_bounds,
+    mixture_kl_product,
+    mixture_kl_variational,
+    renyi,
+)
 from elbo.divergences._domain import holds_nan, holds_negative
 
 F64, F32 = torch.float64, torch.float32
@@ -404,3 +413,30 @@ def test_a_direction_that_is_no_unit_vector_is_refused():
             kl(q, p)
     # a finite difference leaves the sphere by that much
     assert kl(VonMisesFisher(good * (1 + 1e-5), kappa, **RAW), uniform) == kl(VonMisesFisher(good, kappa), uniform)
+
+
+def mixture(weights, loc, scale=1.0):
+    loc = torch.tensor(loc, dtype=torch.float64)
+    return D.MixtureSameFamily(
+        D.Categorical(weights if torch.is_tensor(weights) else torch.tensor(weights, dtype=torch.float64), **RAW),
+        D.Normal(loc, scale + 0 * loc, **RAW),
+        **RAW,
+    )
+
+
+@pytest.mark.parametrize("function", [mixture_kl_bounds, mixture_kl_product, mixture_kl_variational])
+@pytest.mark.parametrize(
+    "bad, error, message",
+    [
+        (mixture([math.nan, 1.0], [0.0, 1.0]), InputValueError, r"\.mixture_distribution.probs holds 2 NaN"),
+        (mixture([0.5, 0.5], [math.nan, 1.0]), InputValueError, r"loc holds 1 NaN"),
+        (mixture([0.5, 0.5], [0.0, 1.0], -1.0), InputValueError, r"scale holds -1.0"),
+        (mixture(torch.ones(2), [0.0, 1.0]), InputTypeError, r"probs: torch.float32 .*expected floating point, one"),
+        (mixture(torch.ones(5, 2, dtype=torch.float64), [[0.0, 1.0]] * 5), InputValueError, "shapes that broadcast"),
+    ],
+)
+def test_mixtures_name_bad_input(function, bad, error, message):
+    good = mixture(torch.ones(3, 2, dtype=torch.float64), [[0.0, 1.0]] * 3)
+    for q, p in ((good, bad), (bad, good)):
+        with pytest.raises(error, match=message):
+            function(q, p)

@@ -174,3 +174,35 @@ def test_mixture_bounds_enclose_and_approximations_are_exact_where_they_should_b
     assert lower.item() <= 0.375 + 1e-12 <= upper.item() + 2e-12
     with pytest.raises(TypeError, match="MixtureSameFamily"):
         mixture_kl_bounds(q, make("Normal", (0.0, 1.0)))
+
+
+@pytest.mark.parametrize("form", ["probs", "logits"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_component_of_weight_zero_counts_for_nothing(form, count):
+    """Also where it is infinitely far from every component of the other mixture."""
+
+    def mixture(weights, loc):
+        weights = torch.tensor(weights, dtype=F64)
+        weights = weights if form == "probs" else weights.log()
+        return D.MixtureSameFamily(D.Categorical(**{form: weights}), D.Normal(loc, torch.ones_like(loc)))
+
+    far, bare = (torch.tensor(x, dtype=F64, requires_grad=True) for x in ([1e200, 1.0], [1.0]))
+    other = mixture([1 / count] * count, torch.arange(count, dtype=F64))
+    with_it, without = mixture([0.0, 1.0], far), mixture([1.0], bare)
+
+    def lower(q, p):
+        return mixture_kl_bounds(q, p).lower
+
+    for function in (lower, mixture_kl_product, mixture_kl_variational):
+        for found, want in (
+            (function(with_it, other), function(without, other)),
+            (function(other, with_it), function(other, without)),
+        ):
+            torch.testing.assert_close(found, want, rtol=1e-14, atol=1e-15)
+            slope, expected = torch.autograd.grad(found, far)[0], torch.autograd.grad(want, bare)[0]
+            torch.testing.assert_close(slope[1:], expected, rtol=1e-13, atol=1e-15)
+            assert slope[0] == 0
+    # with as many components that of components in order is a bound, too
+    upper, bound = (mixture_kl_bounds(law, other).upper for law in (with_it, without))
+    assert upper <= bound if count == 2 else abs(upper - bound) <= 1e-14
+    assert torch.isfinite(torch.autograd.grad(upper, far)[0]).all()

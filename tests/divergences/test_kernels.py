@@ -6,7 +6,8 @@ from mpmath import mp, mpf
 
 from elbo.divergences import exp_remainder, log_remainder
 from elbo.divergences._kernels import ARTANH, EXPONENTIAL, NEAR, itakura_saito, log_ratio
-from elbo.divergences._stirling import STIRLING, bregman, curvature, slope_difference, stirling_remainder
+from elbo.divergences._remainders import remainder_and_slope
+from elbo.divergences._stirling import STIRLING, bregman, curvature, slope_difference
 
 mp.dps = 60
 # torch's own rules of forward differentiation are loaded through a function that torch deprecates (2.13)
@@ -107,9 +108,10 @@ def test_remainders_of_log_gamma_keep_their_digits(distance, rng):
     a = 10 ** (torch.rand(60, generator=rng, dtype=torch.float64) * 10 - 5)
     b = a * (1 + distance * (torch.rand(60, generator=rng, dtype=torch.float64) - 0.4))
     pairs = [(mpf(u), mpf(v)) for u, v in zip(a.tolist(), b.tolist(), strict=True)]
-    assert worst(bregman(a, b, b - a), [s(v) - s(u) - (mp.digamma(u) - mp.log(u)) * (v - u) for u, v in pairs]) <= 14
+    # 3.2, 2.1, 2.4 and 3.5 ulps are the most in 6000 of these
+    assert worst(bregman(a, b, b - a), [s(v) - s(u) - (mp.digamma(u) - mp.log(u)) * (v - u) for u, v in pairs]) <= 4
     assert worst(curvature(a), [mp.psi(1, u) - 1 / u for u, _ in pairs]) <= 4
     slopes = [mp.digamma(v) - mp.log(v) - mp.digamma(u) + mp.log(u) for u, v in pairs]
-    assert worst(slope_difference(a, b, b - a), slopes) <= 14
+    assert worst(slope_difference(a, b, b - a), slopes) <= 4
     remainders = [mp.loggamma(u) - (u - mpf(1) / 2) * mp.log(u) + u - mp.log(2 * mp.pi) / 2 for u, _ in pairs]
-    assert worst(stirling_remainder(a), remainders) <= 24
+    assert worst(remainder_and_slope(a)[0], remainders) <= 4

@@ -65,6 +65,79 @@ def test_users_can_register_and_subclasses_inherit():
     assert kl(Mine(0.0, 1.0), D.Normal(0.0, 1.0)) == 0
 
 
+class Mine(D.Normal):
+    pass
+
+
+@pytest.mark.parametrize(
+    "returned, error, message",
+    [
+        (0.5, InputTypeError, r"Mine ‖ Mine\], test_registry.\S*mine, returned 0.5, expected a tensor"),
+        (None, InputTypeError, "returned None, expected a tensor"),
+        (torch.zeros(2), InputValueError, r"returned shape \(2,\), expected \(4, 3\), one value"),
+        (torch.zeros(()), InputValueError, r"returned shape \(\), expected \(4, 3\)"),
+        (torch.zeros(4, 3), None, ""),
+    ],
+)
+def test_what_a_users_function_returns_is_looked_at(returned, error, message):
+    @register(Mine, Mine)
+    def mine(q, p):
+        return returned
+
+    try:
+        q, p = Mine(torch.zeros(4, 1), 1.0), Mine(torch.zeros(3), 1.0)
+        if error is None:
+            assert kl(q, p) is returned
+        else:
+            with pytest.raises(error, match=message):
+                kl(q, p)
+    finally:
+        unregister(Mine, Mine)
+
+
+def test_functions_without_a_module_or_a_name_can_be_registered():
+    class Callable:
+        def __call__(self, q, p):
+            return q.loc
+
+    without_module = eval("lambda q, p: q.loc", {})
+    without_module.__module__ = None
+    for function, name in ((Callable(), r"<test_registry.*Callable object"), (without_module, "<lambda>, returned")):
+        register(Mine, Mine)(function)
+        try:
+            with pytest.raises(InputValueError, match=name):
+                kl(Mine(torch.zeros(1), 1.0), Mine(torch.zeros(2), 1.0))
+        finally:
+            unregister(Mine, Mine)
+
+
+def test_unregistering_restores_what_was_replaced():
+    q, p = D.Normal(0.0, 1.0), D.Normal(1.0, 1.0)
+    before = kl_pairs()
+    for name, value in (("first", 1.0), ("second", 2.0), ("second", 3.0)):
+
+        def function(q, p, value=value):
+            return value + 0 * q.loc
+
+        function.__qualname__ = name
+        register(D.Normal, D.Normal)(function)
+        assert kl(q, p) == value
+    unregister(D.Normal, D.Normal)  # what was registered once more under its name was one
+    assert kl(q, p) == 1
+    unregister(D.Normal, D.Normal)
+    assert kl(q, p) == 0.5
+    assert kl_pairs() == before
+
+
+def test_what_is_not_registered_cannot_be_unregistered():
+    with pytest.raises(InputTypeError, match="type_q is 1, expected a subclass"):
+        unregister(1, 2)
+    with pytest.raises(InputTypeError, match=r"type_p is .*Tensor"):
+        unregister(D.Normal, torch.Tensor)
+    with pytest.raises(InputValueError, match=r"nothing is registered for exactly KL\[Mine ‖ Normal\]"):
+        unregister(Mine, D.Normal)
+
+
 def test_an_unregistered_pair_names_the_nearest_and_the_numerical_route():
     with pytest.raises(UnregisteredPairError, match=r"Laplace ‖ Normal.*kl_by_quadrature") as error:
         kl(D.Laplace(0.0, 1.0), D.Cauchy(0.0, 1.0))

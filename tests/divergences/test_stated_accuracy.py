@@ -22,7 +22,8 @@ def test_values_and_gradients_are_as_accurate_as_is_stated(names):
     report = judge(kl, *names, allowed, 2 if "Kumaraswamy" in names else TIMES)
     assert report.status == "right", [str(finding) for finding in report.findings()]
     assert not report.negative
-    assert all(error <= 2 * allowed + 8 for error in report.gradient.values()), report.gradient
+    # a derivative, of the largest, by the common standard: 5 is the most measured where a pair states a number
+    assert all(error <= max(allowed, 8) for error in report.gradient.values()), report.gradient
 
 
 def test_only_two_pairs_have_no_reference():

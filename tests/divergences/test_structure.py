@@ -7,8 +7,9 @@ import torch
 import torch.distributions as D
 from mpmath import mp, mpf
 
-from elbo.divergences import kl
-from elbo.divergences._registry import find
+from elbo._errors import InputTypeError
+from elbo.divergences import kl, kl_by_quadrature
+from elbo.divergences._registry import UnregisteredPairError, find
 from elbo.divergences.infinite import PAIRS
 
 F64 = torch.float64
@@ -157,26 +158,102 @@ def test_transformed_laws_sum_over_the_event_and_not_over_the_batch():
            D.TransformedDistribution(D.Normal(0.0, 1.0), [D.transforms.SigmoidTransform()]))  # fmt: skip
 
 
+class Rate(D.ExponentialFamily):
+    """An exponential law as a user writes a family of his own."""
+
+    arg_constraints = {"rate": D.constraints.positive}  # noqa: RUF012
+
+    def __init__(self, rate):
+        self.rate = rate
+        super().__init__(rate.shape, validate_args=False)
+
+    @property
+    def _natural_params(self):
+        return (-self.rate,)
+
+    def _log_normalizer(self, eta):
+        return -torch.log(-eta)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda loc: D.TransformedDistribution(D.Normal(loc, 1.0), D.transforms.AbsTransform()),
+        lambda loc: D.TransformedDistribution(
+            D.Normal(loc, 1.0), [D.transforms.ExpTransform(), D.transforms.AbsTransform()]
+        ),
+        lambda loc: D.TransformedDistribution(
+            D.Normal(loc, 1.0), D.transforms.ComposeTransform([D.transforms.AbsTransform()])
+        ),
+        lambda loc: D.TransformedDistribution(D.Normal(loc * torch.ones(2), 1.0), D.transforms.SoftmaxTransform()),
+    ],
+)
+def test_transforms_that_are_no_bijections_are_refused(make):
+    """The laws of |x| for x ~ N(1, 1) and N(−1, 1) are equal, and KL of the base laws is 2."""
+    with pytest.raises(UnregisteredPairError, match=r"Transform\([^=]*expected bijections.*kl_by_quadrature"):
+        kl(make(torch.tensor(1.0)), make(torch.tensor(-1.0)))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        D.transforms.PowerTransform(torch.tensor(2.0)),
+        D.transforms.ExpTransform().inv,
+        D.transforms.TanhTransform().inv,
+        D.transforms.SigmoidTransform().inv,
+    ],
+    ids=str,
+)
+def test_base_laws_beyond_the_domain_of_the_transform_are_refused(transform):
+    """A power is a bijection of positive numbers alone."""
+    laws = [D.TransformedDistribution(D.Normal(loc, torch.ones(2)), [transform]) for loc in (1.0, -1.0)]
+    with pytest.raises(InputTypeError, match="within the domain"):
+        kl(*laws)
+    inner = [D.TransformedDistribution(D.Beta(torch.tensor(a), 2.0), [transform]) for a in (1.0, 3.0)]
+    assert kl(*inner) == kl(*(law.base_dist for law in inner))
+
+
+def test_half_cauchy_laws_are_as_far_apart_as_cauchy_laws():
+    s, t = torch.tensor([1.0, 3.0, 1e6], dtype=F64), torch.tensor([2.0, 3.0, 1e-6], dtype=F64)
+    zero = torch.zeros_like(s)
+    value = kl(D.HalfCauchy(s), D.HalfCauchy(t))
+    assert torch.equal(value, kl(D.Cauchy(zero, s), D.Cauchy(zero, t)))
+    found = kl_by_quadrature(D.HalfCauchy(s[0]), D.HalfCauchy(t[0]))
+    assert abs(found.value - value[0]) <= found.error_bound + 1e-15
+    assert not value[1]
+    with pytest.raises(UnregisteredPairError, match="kl_by_quadrature"):
+        kl(D.HalfCauchy(s), D.HalfNormal(t))
+
+
 def test_a_users_exponential_family_uses_its_normaliser():
-    class Rate(D.ExponentialFamily):
-        arg_constraints = {"rate": D.constraints.positive}  # noqa: RUF012
-
-        def __init__(self, rate):
-            self.rate = rate
-            super().__init__(rate.shape, validate_args=False)
-
-        @property
-        def _natural_params(self):
-            return (-self.rate,)
-
-        def _log_normalizer(self, eta):
-            return -torch.log(-eta)
-
     rates = torch.tensor([0.5, 2.0], dtype=F64, requires_grad=True)
     value = kl(Rate(rates), Rate(torch.ones(2, dtype=F64)))
     want = kl(D.Exponential(rates), D.Exponential(torch.ones(2, dtype=F64)))
     torch.testing.assert_close(value, want)
     torch.testing.assert_close(*(torch.autograd.grad(v.sum(), rates)[0] for v in (value, want)))
+    plain = rates.detach()
+    assert not kl(Rate(plain), Rate(1.0 + 0 * plain)).requires_grad
+    mapped = torch.func.vmap(lambda rate: kl(Rate(rate), Rate(torch.ones_like(rate))))(plain)
+    torch.testing.assert_close(mapped, want.detach())
+    with pytest.raises(UnregisteredPairError, match=r"Poisson ‖ Binomial.*Gumbel ‖ Normal.*@elbo.register"):
+        kl(D.Poisson(plain), D.Normal(plain, 1.0 + 0 * plain))
+
+
+def test_exponential_families_of_matrices_sum_each_parameter_over_its_own_dimensions():
+    """Wishart laws have a matrix and a number for natural parameters."""
+    first, second = torch.tensor([[2.0, 0.3], [0.3, 1.0]], dtype=F64), torch.eye(2, dtype=F64)
+    n, m = torch.tensor([3.0, 4.5, 6.0], dtype=F64), torch.tensor(4.0, dtype=F64)
+
+    def closed(n, v, m, w):
+        half = torch.tensor([0.0, 0.5], dtype=F64)
+        slope = torch.digamma(n[..., None] / 2 - half).sum(-1)
+        logs = torch.logdet(w) - torch.logdet(v)
+        trace = torch.linalg.solve(w, v).diagonal().sum()
+        return (m * logs + n * (trace - 2) + (n - m) * slope) / 2 + torch.mvlgamma(m / 2, 2) - torch.mvlgamma(n / 2, 2)
+
+    several, one = D.Wishart(n, first), D.Wishart(m, second)
+    torch.testing.assert_close(kl(several, one), closed(n, first, m, second), rtol=1e-12, atol=0)
+    torch.testing.assert_close(kl(one, several), closed(m, second, n, first), rtol=1e-12, atol=0)
 
 
 SMOOTH = {
@@ -281,3 +358,35 @@ def test_gaussian_vectors_have_all_derivatives(rng, batch):
         dual = torch.autograd.forward_ad.make_dual(leaves[0].detach(), torch.ones(*batch, 3, dtype=F64))
         tangent = torch.autograd.forward_ad.unpack_dual(f(dual, *[x.detach() for x in leaves[1:]])).tangent
     torch.testing.assert_close(tangent, slopes[0].sum(-1), rtol=1e-12, atol=1e-13)
+
+
+def vectors(count, device="cpu", dtype=F64, batch=()):
+    """A Gaussian vector in each way of writing one, all of them standard but for the low rank."""
+    zero, one = (f(*batch, count, dtype=dtype, device=device) for f in (torch.zeros, torch.ones))
+    square = torch.eye(count, dtype=dtype, device=device).expand(*batch, count, count)
+    ways = ("scale_tril", "covariance_matrix", "precision_matrix")
+    laws = [D.MultivariateNormal(zero, **{way: square}, validate_args=False) for way in ways]
+    laws.append(D.LowRankMultivariateNormal(zero, one.unsqueeze(-1).repeat_interleave(2, -1), one, validate_args=False))
+    return [*laws, D.Independent(D.Normal(zero, one, validate_args=False), 1, validate_args=False)]
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("batch", [(), (4,)])
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+def test_gaussian_vectors_have_shapes_without_values(dtype, batch, grad):
+    for q in vectors(3, "meta", dtype, batch):
+        for p in vectors(3, "meta", dtype, batch):
+            (q.base_dist if isinstance(q, D.Independent) else q).loc.requires_grad_(grad)
+            value = kl(q, p)
+            assert value.shape == batch
+            assert value.is_meta
+            assert value.dtype is dtype
+            if grad:
+                value.sum().backward()
+
+
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_gaussian_vectors_without_coordinates_are_equal(batch):
+    for q in vectors(0, batch=batch):
+        for p in vectors(0, batch=batch):
+            assert torch.equal(kl(q, p), torch.zeros(batch, dtype=F64))
