@@ -155,10 +155,16 @@ def _slots(q: str, p: str, case: Case) -> list[tuple[int, str, tuple[int, ...], 
                     number = float(values[parameter.name][index])
                     if (parameter.kind == "tril" and index[1] > index[0]) or not math.isfinite(number):
                         continue
-                    scale = abs(number) if number and parameter.kind in ("positive", "unit") else 1.0
-                    found.append((position, parameter.name, index, scale))
+                    found.append((position, parameter.name, index, _natural_scale(parameter.kind, number)))
             position += 1
     return found
+
+
+def _natural_scale(kind: str, number: float) -> float:
+    """The change of a parameter that counts as one: all of it; of a probability that of its logit."""
+    if kind == "unit" and 0.0 < number < 1.0:
+        return number * (1.0 - number)
+    return abs(number) if number and kind == "positive" else 1.0
 
 
 def _derivative(q: str, p: str, case: Case, position: int, index: tuple[int, ...], scale: float) -> Any:
