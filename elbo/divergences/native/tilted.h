@@ -58,25 +58,6 @@ INLINE double variance_rest(double z) {
     return p;
 }
 
-/* ((A' - 1/2)/eta - 1/12)/z */
-INLINE double mean_rest(double z) {
-    double p = 4.672559148917296e-25;
-    p = fma(p, z, -4.998629855599379e-23);
-    p = fma(p, z, 2.931400648994776e-21);
-    p = fma(p, z, -1.3302466012668858e-19);
-    p = fma(p, z, 5.458177270062873e-18);
-    p = fma(p, z, -2.1719821997712834e-16);
-    p = fma(p, z, 8.584866425825717e-15);
-    p = fma(p, z, -3.389644464761113e-13);
-    p = fma(p, z, 1.3382528902661088e-11);
-    p = fma(p, z, -5.28419002689956e-10);
-    p = fma(p, z, 2.0876756977142837e-08);
-    p = fma(p, z, -8.267195767133643e-07);
-    p = fma(p, z, 3.306878306878118e-05);
-    p = fma(p, z, -0.0013888888888888887);
-    return p;
-}
-
 /* A'''/eta */
 INLINE double third_series(double z) {
     double p = -1.2931622238345224e-20;

@@ -24,7 +24,8 @@ INLINE double normaliser_series(double z) {
     return p;
 }
 
-INLINE double mean_series(double z) {
+/* ((A' - 1/2)/eta - 1/12)/z */
+INLINE double mean_rest(double z) {
     double p = 4.672559148917296e-25;
     p = fma(p, z, -4.998629855599379e-23);
     p = fma(p, z, 2.931400648994776e-21);
@@ -39,9 +40,10 @@ INLINE double mean_series(double z) {
     p = fma(p, z, -8.267195767133643e-07);
     p = fma(p, z, 3.306878306878118e-05);
     p = fma(p, z, -0.0013888888888888887);
-    p = fma(p, z, 0.08333333333333333);
     return p;
 }
+
+INLINE double mean_series(double z) { return fma(mean_rest(z), z, 0.08333333333333333); }
 
 INLINE double variance_series(double z) {
     double p = -4.9737008609020095e-22;
