@@ -169,6 +169,8 @@ def elementwise(
         if common.ndim == 0:
             rows = [array.reshape(1) for array in arrays]
             return in_numpy(rows, rows[0], like).reshape(())
+        if common.size == 0:  # NumPy has no smallest of nothing
+            return like.new_empty(common.shape)
         if common.size <= SMALL and fused is None:
             with np.errstate(all="ignore"):
                 result = value(*arrays)
@@ -206,7 +208,7 @@ def elementwise(
             return on_cpu(inputs)
         arrays = [tensor.detach().numpy() for tensor in inputs]
         common = common_of(arrays)
-        if common.ndim > 0 and common.size <= SMALL:  # the slopes are cheapest now, and small
+        if common.ndim > 0 and 0 < common.size <= SMALL:  # the slopes are cheapest now, and small
             with np.errstate(all="ignore"):
                 ctx.slopes = partials(*arrays, needs=ctx.needs_input_grad)
         return in_numpy(arrays, common, first)
@@ -236,6 +238,8 @@ def elementwise(
                     for s, need in zip(slopes, needs, strict=True)
                 ]
         products = [torch.empty_like(grad, memory_format=torch.contiguous_format) if need else None for need in needs]
+        if grad.numel() == 0:
+            return products
         if fused is not None and grad.numel() <= SMALL and fused.products(inputs, grad, products, partials):
             return products
         if grad.ndim == 0:
