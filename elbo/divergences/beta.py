@@ -13,7 +13,6 @@ n log n: the forms above hold what is left when those have cancelled. Everything
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.distributions import Beta, Exponential, Gamma, Normal, Uniform
 
@@ -32,7 +31,7 @@ from elbo.divergences._remainders import (
     stacked,
 )
 from elbo.divergences._stirling import SHIFT, STIRLING, bregman, slope_difference
-from elbo.divergences._support import infinite
+from elbo.divergences._support import log_width_about_unit
 from elbo.divergences.gamma import beta_kl, concentrations
 
 Slopes = tuple[Array | None, ...]
@@ -194,6 +193,4 @@ def _beta_gamma(q: Beta, p: Gamma) -> Tensor:
 )
 def _beta_uniform(q: Beta, p: Uniform) -> Tensor:
     one = p.low.new_ones(())
-    value = beta_kl(*concentrations(q), one, one) + torch.log1p((p.high - 1.0) - p.low)  # the width may be all but one
-    result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
-    return result
+    return beta_kl(*concentrations(q), one, one) + log_width_about_unit(p.low, p.high)

@@ -16,7 +16,7 @@ from elbo.divergences import _tilting
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._registry import register
-from elbo.divergences._support import infinite
+from elbo.divergences._support import log_width_about_unit
 from elbo.divergences._tilted_moments import variance
 from elbo.divergences.bernoulli import given
 from elbo.divergences.bernoulli import log_odds_difference as logit_difference
@@ -110,6 +110,4 @@ def _continuous(q: ContinuousBernoulli, p: ContinuousBernoulli) -> Tensor:
     source=SOURCE,
 )
 def _to_uniform(q: ContinuousBernoulli, p: Uniform) -> Tensor:
-    value = to_uniform(q) + torch.log1p((p.high - 1.0) - p.low)  # the width may be all but one
-    result: Tensor = infinite((p.low > 0) | (p.high < 1), value)
-    return result
+    return to_uniform(q) + log_width_about_unit(p.low, p.high)
