@@ -31,4 +31,4 @@ def _width_slopes(low: Array, high: Array, needs: Sequence[bool]) -> tuple[Array
     return constant((low > 0.0) | (high < 1.0), -density, density)
 
 
-log_width_about_unit = elementwise(_width, _width_slopes, "log_width_about_unit", double=True)
+log_width_about_unit = elementwise(_width, _width_slopes, "log_width_about_unit")
