@@ -48,6 +48,7 @@ from elbo.divergences.bernoulli import given, logits_of, same_count, times_count
 from elbo.divergences.categorical import by_logits as categorical_by_logits
 from elbo.divergences.categorical import logits_of as categorical_logits_of
 from elbo.divergences.categorical import same_outcomes
+from elbo.divergences.multivariate_gaussian import made_from
 
 Slopes = tuple[Array | None, ...]
 
@@ -104,13 +105,11 @@ def _vectors(q: MultivariateNormal, p: MultivariateNormal, alpha: float) -> Any:
     if alpha < 0.5:
         return alpha / (1.0 - alpha) * _vectors(p, q, 1.0 - alpha)
     c = 1.0 - alpha
-    gap = q.loc - p.loc
-    if "scale_tril" in vars(q) and "scale_tril" in vars(p):
-        l1, l2 = q.scale_tril, p.scale_tril
+    l1, l2, gap = q.scale_tril, p.scale_tril, q.loc - p.loc
+    if made_from(q) == made_from(p) == "scale_tril":
         step = l1 - l2
         known, difference = None, step @ l1.mT + l2 @ step.mT
-    else:  # decomposed anew, because a law of float32 has its factor in float32
-        l1, l2 = (torch.linalg.cholesky(law.covariance_matrix) for law in (q, p))
+    else:
         known = difference = q.covariance_matrix - p.covariance_matrix
     factor, failed = torch.linalg.cholesky_ex(p.covariance_matrix + c * difference)
     finite = failed == 0

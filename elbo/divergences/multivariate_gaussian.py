@@ -85,14 +85,15 @@ def _low_rank_difference(d1: Tensor, w1: Tensor, d2: Tensor, w2: Tensor) -> Any:
     return diagonal + 0.5 * (product + product.mT)
 
 
-def _given(law: Distribution) -> str:
+def made_from(law: Distribution) -> str:
+    """Which of the three ways to say a covariance a law was given: torch stores the others when they are asked for."""
     given = (name for name in vars(law) if name in ("scale_tril", "covariance_matrix", "precision_matrix"))
     return next(given, "covariance_matrix" if isinstance(law, LowRankMultivariateNormal) else "scale_tril")
 
 
 def _known_covariances(q: Distribution, p: Distribution) -> tuple[Any, Any]:
     """Σ₁ and Σ₂, or None where the factors are what was given."""
-    kinds = {_given(q), _given(p)}
+    kinds = {made_from(q), made_from(p)}
     if kinds <= {"scale_tril"} or "precision_matrix" in kinds:
         return None, None
     return _covariance(q).detach(), _covariance(p).detach()
@@ -167,7 +168,7 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
             return gaussian_vectors(in_double(q), in_double(p)).float()
         if isinstance(p, Independent):
             return low_rank_to_diagonal(cast(LowRankMultivariateNormal, q), _mean(p), _normal(p).scale)
-    if _given(q) == _given(p) == "precision_matrix":
+    if made_from(q) == made_from(p) == "precision_matrix":
         # Σ₂⁻¹Σ₁ = P₂P₁⁻¹: the same function of the precisions, exchanged, with the means whitened by p
         c1, c2 = (torch.linalg.cholesky(vars(law)["precision_matrix"]) for law in (q, p))
         difference = vars(p)["precision_matrix"] - vars(q)["precision_matrix"]

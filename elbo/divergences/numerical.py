@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Distribution, Independent
 
 from elbo._errors import InputTypeError, InputValueError
-from elbo.divergences._numerical.places import widened
+from elbo.divergences._laws import widened
 
 if TYPE_CHECKING:
     from elbo.exact.quadrature import Integral

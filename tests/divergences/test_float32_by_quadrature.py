@@ -5,7 +5,7 @@ import torch
 import torch.distributions as D
 
 from elbo.divergences import kl_by_quadrature
-from elbo.divergences._numerical.places import dtype_of, widened
+from elbo.divergences._laws import dtype_of, widened
 
 
 def of(x):

@@ -339,3 +339,23 @@ def test_laws_made_from_probabilities_beside_such_from_logits(alpha):
         zero, steep = make(logits=0.0 * x), make(logits=x)
         assert renyi(make(half), steep, alpha) == renyi(zero, steep, alpha)
         assert renyi(steep, make(half), alpha) == renyi(steep, zero, alpha)
+
+
+def test_what_else_was_asked_of_a_law_changes_nothing():
+    """A factor that torch has computed, and stores, was taken for what the law was made from."""
+    q, p, alpha, _ = next(law for law in vectors("covariance_matrix", torch.float64, 60) if law[3] < 1e-6)
+    before = renyi(q, p, alpha)
+    assert q.scale_tril is not p.scale_tril
+    assert renyi(q, p, alpha) == before
+
+
+def test_compiled_in_single_precision():
+    q, p = torch.tensor([0.3, 1.2]), torch.tensor([0.4, 1.1])
+    for make in (D.Exponential, D.Poisson, lambda x: D.Gamma(x, x), lambda x: D.Normal(x, x)):
+
+        def value(q, p, make=make):
+            return renyi(make(q), make(p), 0.5)
+
+        torch._dynamo.reset()
+        torch.testing.assert_close(torch.compile(value, backend="eager")(q, p), value(q, p), rtol=1e-6, atol=0)
+        torch.testing.assert_close(torch.func.vmap(value)(q, p), value(q, p), rtol=1e-6, atol=0)

@@ -23,7 +23,8 @@ from torch.distributions import (
 )
 
 from elbo._errors import InputValueError
-from elbo.divergences._numerical.places import drawn, dtype_of, intervals, known
+from elbo.divergences._laws import dtype_of
+from elbo.divergences._numerical.places import drawn, intervals, known
 
 SHAPES = ("total_count", "concentration", "concentration0", "concentration1", "df", "df1", "df2")
 

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from elbo._errors import InputValueError
+from elbo.divergences._laws import dtype_of
 from elbo.divergences._numerical.coordinates import dimension_of
 from elbo.divergences._numerical.integrands import NOISE, missing
 from elbo.divergences._numerical.parts import EDGES, LOG_RATIO, REACH, ROUNDED_F, ROUNDED_LOG, F, P, Q, Rule, parts_of
-from elbo.divergences._numerical.places import dtype_of
 from elbo.divergences._numerical.tails import geometric
 from elbo.exact._boxes import Totals, adapt
 from elbo.exact.quadrature import EPS, Integral

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.distributions import Independent, MixtureSameFamily, Normal
 
+from elbo.divergences._laws import dtype_of
 from elbo.divergences._numerical.coordinates import Coordinates, kinks
 from elbo.divergences._numerical.density import Density
 from elbo.divergences._numerical.integrands import Integrands, rounding, vanishing
-from elbo.divergences._numerical.places import dtype_of
 from elbo.exact._boxes import nodes_in
 
 Array = NDArray[Any]

@@ -1,7 +1,6 @@
 """Where a univariate law has its mass: the ends of its support, and centres and spreads. Hints, from which no number
 of the result is made: they say where to look first."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,43 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.distributions import Distribution, Independent, MixtureSameFamily, TransformedDistribution, VonMises
+from torch.distributions import MixtureSameFamily, TransformedDistribution, VonMises
+
+from elbo.divergences._laws import dtype_of
 
 Array = NDArray[Any]
 QUANTILES = (1e-3, 0.05, 0.25, 0.5, 0.75, 0.95, 1 - 1e-3)
 DRAWS = 64
 INTERQUARTILE = 1.35  # of a normal law, in deviations
-
-
-def dtype_of(law: Any) -> torch.dtype:
-    """That of the parameters of a law."""
-    for value in vars(law).values():
-        if isinstance(value, Tensor) and value.is_floating_point():
-            return value.dtype
-        if isinstance(value, Distribution):
-            return dtype_of(value)
-    return torch.float64
-
-
-ONE_OF = ({"probs", "logits"}, {"scale_tril", "covariance_matrix", "precision_matrix"})  # ways to say the same
-
-
-def widened(law: Any) -> Any:
-    """A law of torch made again from its parameters in float64, where it is one of torch's own; others as they are."""
-    if dtype_of(law) is not torch.float32 or not type(law).__module__.startswith("torch.distributions"):
-        return law
-    if isinstance(law, MixtureSameFamily):
-        weights, components = widened(law.mixture_distribution), widened(law.component_distribution)
-        return MixtureSameFamily(weights, components, validate_args=False)
-    if isinstance(law, Independent):
-        return Independent(widened(law.base_dist), law.reinterpreted_batch_ndims, validate_args=False)
-    given = vars(getattr(law, "_categorical", law))
-    names = set(inspect.signature(type(law)).parameters) - {"validate_args"}
-    for ways in ONE_OF:
-        names -= ways - {next((name for name in given if name in ways), None)}  # torch stores the others when asked for
-    if not names <= set(law.arg_constraints):  # it is made from more than its parameters
-        return law
-    return type(law)(**{name: getattr(law, name).detach().double() for name in names}, validate_args=False)
 
 
 def known(function: Callable[..., Any], *arguments: Any) -> Any:
