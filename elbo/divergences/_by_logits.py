@@ -7,7 +7,7 @@ has KL/q̄ = KL (1 + e^a), that of failures before a success KL/q: the same with
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -143,9 +143,13 @@ def _over_failure(kl: Array, a: Array, b: Array) -> Array:
 
 
 def _all_but_certain(kl: Array, a: Array, b: Array) -> Array:
-    """Where e^a may be beyond the range of the dtype, and q̄ too small: Φ(a − b) if p is all but certain as well."""
+    return _grown(kl, a, b, phi)
+
+
+def _grown(x: Array, a: Array, b: Array, limit: Callable[[Array], Array]) -> Array:
+    """x e^a where e^a may be beyond the range of the dtype; where p is all but certain too, a function of a − b."""
     gap, half = xp.where(a == b, 0.0, a - b), xp.exp(0.5 * a)
-    return xp.where(b > CERTAIN, phi(gap), kl * half * half)
+    return xp.where(b > CERTAIN, limit(gap), x * half * half)
 
 
 def _negative_slopes(a: Array, b: Array, needs: Sequence[bool]) -> tuple[Array | None, Array]:
@@ -157,13 +161,11 @@ def _negative_slopes(a: Array, b: Array, needs: Sequence[bool]) -> tuple[Array |
 
 
 def _rise(slope: Array, a: Array, b: Array) -> Array:
-    half = xp.exp(0.5 * a)
-    return xp.where(b > CERTAIN, xp.expm1(xp.where(a == b, 0.0, a - b)), slope * half * half)
+    return _grown(slope, a, b, xp.expm1)
 
 
 def _fall(slope: Array, a: Array, b: Array) -> Array:
-    half = xp.exp(0.5 * a)
-    return xp.where(b > CERTAIN, -xp.expm1(xp.where(a == b, 0.0, a - b)), slope * half * half)
+    return -_grown(-slope, a, b, xp.expm1)
 
 
 negative_by_logits = elementwise(

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
-from elbo.divergences._products import rounding_error
+from elbo.divergences._products import rounding_error, sum_error
 
 Pair = tuple[Array, Array]
 ROOT_HALF = 0.5**0.5
@@ -47,8 +47,7 @@ def _finite(low: Array) -> Array:
 def plus(x: Array, y: Array) -> Pair:
     """x + y."""
     total = x + y
-    part = total - x
-    return total, _finite((x - (total - part)) + (y - part))
+    return total, _finite(sum_error(x, y, total))
 
 
 def times(x: Array, y: Array) -> Pair:

@@ -20,7 +20,7 @@ from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._elementwise import elementwise
 from elbo.divergences._kernels import itakura_saito_of, lambda_of
-from elbo.divergences._products import product_difference, rounding_error
+from elbo.divergences._products import product_difference, rounding_error, sum_error
 from elbo.divergences._registry import TEXTBOOK, register
 from elbo.divergences._remainders import (
     SLOPES,
@@ -41,8 +41,7 @@ SOURCE = TEXTBOOK + "; the form without cancellation is derived in elbo.divergen
 def total(a: Array, b: Array) -> tuple[Array, Array]:
     """a + b, and what its rounding has lost."""
     n = a + b
-    more = n - a
-    return n, (a - (n - more)) + (b - more)
+    return n, sum_error(a, b, n)
 
 
 def _excess(a: Array, b: Array, c: Array, r: Array) -> tuple[Array, Array, Array, Array]:

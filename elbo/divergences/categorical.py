@@ -18,6 +18,7 @@ from elbo._errors import InputValueError
 from elbo.divergences import _array as xp
 from elbo.divergences._array import Array
 from elbo.divergences._kernels import entropy_term, phi
+from elbo.divergences._products import sum_error
 from elbo.divergences._registry import register
 from elbo.divergences._rowwise import rowwise
 from elbo.divergences._tensors import check_tensor, check_together, finish
@@ -37,9 +38,8 @@ def _softmax(x: Array) -> tuple[Array, Array, Array]:
 
 
 def _rounding(x: Array, y: Array, difference: Array) -> Array:
-    """What x − y has beyond its rounded value (Knuth's two-sum); e^x amplifies it."""
-    step = difference - x
-    low = (x - (difference - step)) - (y + step)
+    """What x − y has beyond its rounded value; e^x amplifies it."""
+    low = sum_error(x, -y, difference)
     return xp.where(abs(low) < 1.0, low, 0.0)
 
 
