@@ -271,11 +271,11 @@ def test_importing_the_audit_loads_no_plotting():
 
 def test_a_change_of_a_probability_counts_by_that_of_its_logit():
     """Next to one, a rounding of the derivative was taken for an error of 368 eps."""
-    case = next(samples("Bernoulli", "Bernoulli"))
+    case = next(samples("Beta", "ContinuousBernoulli"))
     for number in (1e-9, 0.3, 0.999886):
         case.p["probs"] = number
-        (*_, (position, name, index, scale)) = _slots("Bernoulli", "Bernoulli", case)
-        assert (position, name, index) == (1, "probs", ())
+        *_, (position, name, index, scale) = _slots("Beta", "ContinuousBernoulli", case)
+        assert (position, name, index) == (2, "probs", ())
         logit = (number - 1e-12, number + 1e-12)
         change = [math.log(x / (1.0 - x)) for x in logit]
         assert scale == pytest.approx(2e-12 / (change[1] - change[0]), rel=1e-3)
