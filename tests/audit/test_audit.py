@@ -8,6 +8,7 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import kl_divergence
@@ -273,7 +274,7 @@ def test_a_change_of_a_probability_counts_by_that_of_its_logit():
     """Next to one, a rounding of the derivative was taken for an error of 368 eps."""
     case = next(samples("Beta", "ContinuousBernoulli"))
     for number in (1e-9, 0.3, 0.999886):
-        case.p["probs"] = number
+        case.p["probs"] = np.asarray(number)
         *_, (position, name, index, scale) = _slots("Beta", "ContinuousBernoulli", case)
         assert (position, name, index) == (2, "probs", ())
         logit = (number - 1e-12, number + 1e-12)
