@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributions as D
+from bare_laws import Drawn
 
 from elbo._errors import Error, InputValueError
 from elbo.divergences import kl, kl_by_quadrature
@@ -20,38 +21,6 @@ PLANE = D.MultivariateNormal(torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64))
 SHIFTED = D.MultivariateNormal(torch.ones(2, dtype=F64), torch.tensor([[2.0, 0.7], [0.7, 0.5]], dtype=F64))
 COUNTS = D.Poisson(torch.tensor(2.3, dtype=F64)), D.Geometric(torch.tensor(0.2, dtype=F64))
 SHARES = D.Dirichlet(torch.tensor([0.5, 2.0, 1.3], dtype=F64)), D.Dirichlet(torch.tensor([1.0, 0.7, 0.5], dtype=F64))
-
-
-class Faulty(D.Distribution):
-    """A law whose log_prob is that of another one, changed."""
-
-    arg_constraints = {}  # noqa: RUF012
-
-    def __init__(self, law, change):
-        self._law, self._change = law, change
-        super().__init__(law.batch_shape, law.event_shape, validate_args=False)
-
-    @property
-    def support(self):
-        return self._law.support
-
-    @property
-    def mean(self):
-        return self._law.mean
-
-    @property
-    def variance(self):
-        return self._law.variance
-
-    def sample(self, sample_shape=()):
-        return self._law.sample(sample_shape)
-
-    def log_prob(self, x):
-        return self._change(self._law, x)
-
-
-def unchanged(law, x):
-    return law.log_prob(x)
 
 
 def scaled(law, x):
@@ -93,8 +62,8 @@ LOG_NORMAL = D.LogNormal(torch.zeros((), dtype=F64), torch.ones((), dtype=F64))
 )
 @pytest.mark.parametrize("side", ["q", "p"])
 def test_a_law_whose_density_does_not_integrate_to_one_is_refused(law, partner, change, side):
-    faulty = Faulty(law, change)
-    sound = Faulty(law, unchanged)
+    faulty = Drawn(law, change)
+    sound = Drawn(law)
     pairs = {"q": lambda x: (x, partner), "p": lambda x: (partner, x)}
     assert kl_by_quadrature(*pairs[side](sound)).error_bound < 1e-6
     with pytest.raises(Error, match=rf"{side}.log_prob\) integrates to|does not settle|does not show|fall off"):
@@ -151,7 +120,7 @@ def test_a_lost_jacobian_of_the_coordinates_is_seen(monkeypatch):
     monkeypatch.setattr(in_space, "MOST", {2: 2000})
     shape = torch.tensor([2.0, 0.5], dtype=F64)
     # vectors of gamma laws that are not known to be independent
-    gammas = [Faulty(D.Independent(D.Gamma(shape, rate + 0 * shape), 1), unchanged) for rate in (1.0, 2.0)]
+    gammas = [Drawn(D.Independent(D.Gamma(shape, rate + 0 * shape), 1)) for rate in (1.0, 2.0)]
     for kind, pair in ((coordinates.Shares, SHARES), (coordinates.Elementwise, gammas)):
         with monkeypatch.context() as patch:
             patch.setattr(kind, "log_volume", lambda self, v, x: torch.zeros_like(v[..., 0]))
