@@ -175,9 +175,9 @@ def gaussian_vectors(q: Distribution, p: Distribution) -> Any:
         shift = (c2.mT @ (_mean(q) - _mean(p)).unsqueeze(-1)).squeeze(-1)
         return from_factors(c2, c1, difference, shift.square().sum(-1))
     l1, l2, gap, (c1, c2) = _factor(q), _factor(p), _mean(q) - _mean(p), _known_covariances(q, p)
-    if not transformed() and holds_negative(l2.diagonal(dim1=-2, dim2=-1)):
-        raise blame(q, p) or InputValueError("the Cholesky factor of p has a negative diagonal")
-    if traced:
+    if traced:  # elsewhere the ratios of the diagonals tell
+        if not transformed() and holds_negative(l2.diagonal(dim1=-2, dim2=-1)):
+            raise blame(q, p) or InputValueError("the Cholesky factor of p has a negative diagonal")
         if isinstance(p, LowRankMultivariateNormal):
             square = low_rank_square(gap, p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag)
         else:
